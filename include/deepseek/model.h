@@ -95,6 +95,11 @@ DS_API ds_status ds_model_forward(ds_model *m, const ds_feed *feed, int64_t n_fe
  *  may be NULL. DS_E_CONTEXT when n is longer than the context. */
 DS_API ds_status ds_model_score(ds_model *m, const int32_t *token, int64_t n, float *logprob, ds_progress_fn *progress, void *user);
 
+/** Embeds a text of n >= 1 tokens: out [d_model] = the mean over its tokens of the final hidden state (after the last normalisation,
+ *  before the logits), as mean pooling of `last_hidden_state` in transformers. Not scaled to length 1. progress may be NULL.
+ *  DS_E_ARG, DS_E_CONTEXT when n is longer than the context, DS_E_NUMERIC, DS_E_CANCELLED. */
+DS_API ds_status ds_model_embed(ds_model *m, const int32_t *token, int64_t n, float *out, ds_progress_fn *progress, void *user);
+
 /** Runs the model over a text, in pieces of `piece` tokens (0 = the context), and writes the mean squared activation that met each
  *  column of each matrix to an importance file (docs/FORMATS.md), for ds_checkpoint_convert. DS_E_EXISTS unless overwrite,
  *  DS_E_IO, DS_E_ARG (no tokens). */

@@ -284,7 +284,7 @@ ds_status ds_model_forward(ds_model *m, const ds_feed *feed, int64_t n_feed, flo
     return st;
 }
 
-/* ---- scoring ---- */
+/* ---- scoring and embedding ---- */
 
 enum { SCORE_ROWS = 32 }; /* rows of logits in memory at once */
 
@@ -318,7 +318,8 @@ static ds_status score_rows(ds_model *m, const ds_tensor *hidden, const int32_t 
     return DS_OK;
 }
 
-static ds_status score_pass(ds_model *m, ds_sequence *s, const int32_t *token, int64_t n, int64_t total, float *logprob)
+/* Reads the next n tokens of s: *hidden gets the final hidden state of each of them. */
+static ds_status read_hidden(ds_model *m, ds_sequence *s, const int32_t *token, int64_t n, int64_t total, ds_tensor **hidden)
 {
     DS_TRY(ds_kv_reserve(&m->kv, &s->table, s->length, s->length + n));
     int64_t *row = ds_arena_alloc(&m->cx.step, (size_t)n * sizeof *row);
@@ -326,31 +327,69 @@ static ds_status score_pass(ds_model *m, ds_sequence *s, const int32_t *token, i
         return DS_E_NOMEM;
     for (int64_t i = 0; i < n; i++)
         row[i] = i;
-    ds_span    span = { .n = n, .pos = s->length, .total = total, .page = s->table.memory };
-    ds_batch   b = { .n = n, .n_span = 1, .token = token, .span = &span, .kv = &m->kv.shape };
-    int64_t    wanted = s->length + n < total ? n : n - 1;
-    ds_tensor *hidden = ds_dense_hidden(&m->cx, &m->dense, &b, row, n);
+    ds_span  span = { .n = n, .pos = s->length, .total = total, .page = s->table.memory };
+    ds_batch b = { .n = n, .n_span = 1, .token = token, .span = &span, .kv = &m->kv.shape };
+    *hidden = ds_dense_hidden(&m->cx, &m->dense, &b, row, n);
     DS_TRY(ds_ctx_status(&m->cx));
-    DS_TRY(score_rows(m, hidden, token + 1, wanted, logprob + 1));
     return ds_sequence_note(s, token, n);
+}
+
+/* What is wanted of a text whose tokens are all read: their log-probabilities, or the sum of their hidden states. */
+typedef struct reading {
+    const int32_t *token;
+    int64_t        n;
+    float         *logprob; /* [n] or NULL */
+    double        *sum;     /* [D] or NULL */
+} reading;
+
+static ds_status read_part(ds_model *m, ds_sequence *s, const reading *r, int64_t n)
+{
+    int64_t    at = s->length, wanted = at + n < r->n ? n : n - 1;
+    ds_tensor *hidden;
+    DS_TRY(read_hidden(m, s, r->token + at, n, r->n, &hidden));
+    for (int64_t i = 0; r->sum && i < n; i++)
+        for (int64_t j = 0; j < hidden->d; j++)
+            r->sum[j] += (double)hidden->data[i * hidden->d + j];
+    return r->logprob ? score_rows(m, hidden, r->token + at + 1, wanted, r->logprob + at + 1) : DS_OK;
+}
+
+static ds_status read_text(ds_model *m, const reading *r, ds_progress_fn *progress, void *user)
+{
+    ds_sequence *s;
+    DS_TRY(ds_sequence_create(&s, m));
+    ds_status st = check_feeds(m, &(ds_feed){ s, r->token, r->n }, 1);
+    while (st == DS_OK && s->length < r->n) {
+        int64_t left = r->n - s->length;
+        pthread_mutex_lock(&m->lock);
+        st = read_part(m, s, r, left < m->batch ? left : m->batch);
+        ds_ctx_reset(&m->cx);
+        pthread_mutex_unlock(&m->lock);
+        if (st == DS_OK && progress && progress(user, r->sum ? "embedding" : "scoring", (uint64_t)s->length, (uint64_t)r->n) != 0)
+            st = ds_fail(DS_E_CANCELLED, "reading the text was stopped");
+    }
+    ds_sequence_free(&s);
+    return st;
 }
 
 ds_status ds_model_score(ds_model *m, const int32_t *token, int64_t n, float *logprob, ds_progress_fn *progress, void *user)
 {
-    ds_sequence *s;
-    DS_TRY(ds_sequence_create(&s, m));
-    ds_status st = check_feeds(m, &(ds_feed){ s, token, n }, 1);
+    reading r = { .token = token, .n = n, .logprob = logprob };
+    DS_TRY(read_text(m, &r, progress, user));
+    logprob[0] = 0;
+    return DS_OK;
+}
+
+ds_status ds_model_embed(ds_model *m, const int32_t *token, int64_t n, float *out, ds_progress_fn *progress, void *user)
+{
+    int64_t d = m->dense.config.d_model;
+    reading r = { .token = token, .n = n, .sum = ds_calloc((size_t)d, sizeof *r.sum) };
+    if (!r.sum)
+        return DS_E_NOMEM;
+    ds_status st = read_text(m, &r, progress, user);
+    for (int64_t i = 0; i < d && st == DS_OK; i++)
+        out[i] = (float)(r.sum[i] / (double)n);
     if (st == DS_OK)
-        logprob[0] = 0;
-    for (int64_t at = 0; at < n && st == DS_OK; at += m->batch) {
-        int64_t step = n - at < m->batch ? n - at : m->batch;
-        pthread_mutex_lock(&m->lock);
-        st = score_pass(m, s, token + at, step, n, logprob + at);
-        ds_ctx_reset(&m->cx);
-        pthread_mutex_unlock(&m->lock);
-        if (st == DS_OK && progress && progress(user, "scoring", (uint64_t)(at + step), (uint64_t)n) != 0)
-            st = ds_fail(DS_E_CANCELLED, "scoring was stopped");
-    }
-    ds_sequence_free(&s);
+        st = check_finite(m, out, d);
+    ds_free(r.sum);
     return st;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/logits.h: float32 logits of transformers for tiny random checkpoints of every family.
+"""Writes tests/golden/logits.h: float32 logits and mean-pooled hidden states of transformers for tiny random checkpoints of every family.
 
-Run: python3 logits.py > logits.h   (needs numpy, torch and transformers; made with transformers 5.23.0, torch 2.15.0, on a CPU)
+Run: python3 logits.py > logits.h   (needs numpy, torch and transformers; made with transformers 5.24.0, torch 2.15.0, on a CPU)
 The weights are a formula of name and index that tests/infer/logits.c repeats exactly: splitmix64 of FNV-1a(name) + index, its top
 24 bits as a number in [-1, 1), times 1/4 for matrices and biases, and 1 + 1/4 of it for norms."""
 import json
@@ -62,18 +62,28 @@ def logits(config):
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
     m.load_state_dict(state)
     with torch.no_grad():
-        return [m(torch.tensor([TOKEN[: p + 1]])).logits[0, -1].tolist() for p in POSITIONS]
+        rows = [m(torch.tensor([TOKEN[: p + 1]])).logits[0, -1].tolist() for p in POSITIONS]
+        return rows, m.model(torch.tensor([TOKEN])).last_hidden_state[0].mean(0).tolist()
+
+
+def number(v):
+    text = f"{float(np.float32(v)):.9g}"
+    return text + "f" if "." in text or "e" in text else f"{float(v):.1f}f"
+
+
+def numbers(row):
+    return "{ " + ", ".join(map(number, row)) + " }"
 
 
 print("/* Made by tests/golden/logits.py with transformers. */")
-print(f"enum {{ GOLDEN_V = {V}, GOLDEN_TOKENS = {TOKENS}, GOLDEN_POSITIONS = {len(POSITIONS)} }};")
+print(f"enum {{ GOLDEN_V = {V}, GOLDEN_TOKENS = {TOKENS}, GOLDEN_POSITIONS = {len(POSITIONS)}, GOLDEN_D = {BASE['hidden_size']} }};")
 print(f"static const int32_t golden_token[] = {{ {', '.join(map(str, TOKEN))} }};")
 print(f"static const int golden_position[] = {{ {', '.join(map(str, POSITIONS))} }};")
-print("typedef struct golden_model {\n    const char *name, *config;\n    float logits[GOLDEN_POSITIONS][GOLDEN_V];\n} golden_model;")
+print("typedef struct golden_model {\n    const char *name, *config;\n    float logits[GOLDEN_POSITIONS][GOLDEN_V], embedding[GOLDEN_D];\n} golden_model;")
 print("static const golden_model golden_models[] = {")
 for name, config in CASES.items():
     text = json.dumps(config).replace("\\", "\\\\").replace('"', '\\"')
-    rows = ",\n        ".join("{ " + ", ".join(f"{float(np.float32(v)):.9g}f" if "." in f"{float(np.float32(v)):.9g}" or "e" in f"{float(np.float32(v)):.9g}"
-                                                  else f"{float(v):.1f}f" for v in row) + " }" for row in logits(config))
-    print(f'    {{ "{name}",\n      "{text}",\n      {{ {rows} }} }},')
+    rows, embedding = logits(config)
+    rows = ",\n        ".join(map(numbers, rows))
+    print(f'    {{ "{name}",\n      "{text}",\n      {{ {rows} }},\n      {numbers(embedding)} }},')
 print("};")

@@ -1,4 +1,4 @@
-/* Logits of every family against transformers: the weights are a formula, so only its numbers are kept (golden/logits.py). */
+/* Logits and embeddings of every family against transformers: the weights are a formula, so only its numbers are kept (golden/logits.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,6 +122,24 @@ static void check(const golden_model *g, const char *path, const char *isa)
     ds_model_close(&m);
 }
 
+static void check_embedding(const golden_model *g, const char *path)
+{
+    ds_model *m = open_model(path, DS_F32, NULL);
+    float     out[GOLDEN_D];
+    double    most = 0, d = 0;
+    assert_int_equal(ds_model_set_context(m, 64), DS_OK);
+    assert_int_equal(ds_model_embed(m, golden_token, GOLDEN_TOKENS, out, NULL, NULL), DS_OK);
+    for (int i = 0; i < GOLDEN_D; i++) {
+        most = fmax(most, fabs((double)g->embedding[i]));
+        d = fmax(d, fabs((double)out[i] - (double)g->embedding[i]));
+    }
+    if (!(d <= 1e-5 * most))
+        fail_msg("%s, embedding: relative error %g", g->name, d / most);
+    assert_int_equal(ds_model_embed(m, golden_token, 0, out, NULL, NULL), DS_E_ARG);
+    assert_int_equal(ds_model_embed(m, &(int32_t){ GOLDEN_V }, 1, out, NULL, NULL), DS_E_ARG);
+    ds_model_close(&m);
+}
+
 /* All prefixes in one batch: none may depend on another's length (dynamic scaling). */
 static void check_batch(const golden_model *g, const char *path)
 {
@@ -149,6 +167,7 @@ static void equals_transformers(void **state)
         check(&golden_models[i], path, "generic");
         check(&golden_models[i], path, "avx2");
         check_batch(&golden_models[i], path);
+        check_embedding(&golden_models[i], path);
         ds_free((void *)path);
     }
 }
