@@ -14,6 +14,9 @@
 
 static bool known_suffix(const char *path, bool *jsonl)
 {
+    *jsonl = true;
+    if (ds_ends_with(path, ".parquet")) /* read as JSON Lines */
+        return true;
     static const char *const names[] = { ".jsonl", ".ndjson", ".json", ".txt", ".md", ".text" };
     static const char *const packed[] = { "", ".gz", ".zst" };
     for (int i = 0; i < 6; i++)

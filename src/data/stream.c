@@ -11,11 +11,12 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "data/parquet.h"
 
 enum { IN_SIZE = 1 << 18 };
 static const uint64_t ratio_grace = 256u << 20; /* small files may compress as well as they like */
 
-typedef enum kind { PLAIN, GZIP, ZSTD } kind;
+typedef enum kind { PLAIN, GZIP, ZSTD, PARQUET } kind;
 
 struct ds_stream {
     char            *path;
@@ -24,6 +25,9 @@ struct ds_stream {
     ds_stream_limits limits;
     z_stream         z;
     ZSTD_DStream    *zstd;
+    ds_parquet      *parquet;
+    ds_buf           rows; /* of a Parquet file, as JSON Lines, from `row_pos` on not yet given */
+    size_t           row_pos;
     bool             eof, in_frame; /* end of the file; inside an unfinished member or frame */
     uint64_t         in_total, out_total;
     size_t           in_pos, in_len;
@@ -55,6 +59,11 @@ static ds_status find_kind(ds_stream *s)
     bool is_zst = s->in_len >= 4 && (memcmp(s->in, zst, 4) == 0 || (s->in[1] == 0x2a && s->in[2] == 0x4d && s->in[3] == 0x18 &&
                                                                    (s->in[0] & 0xf0) == 0x50));
     s->kind = is_gz ? GZIP : is_zst ? ZSTD : PLAIN;
+    if (ds_ends_with(s->path, ".parquet") || (s->in_len >= 4 && memcmp(s->in, "PAR1", 4) == 0 && s->fd > 0)) {
+        s->kind = PARQUET; /* read by its index at the end, not from here */
+        s->in_total = s->in_len = 0;
+        return ds_parquet_open(&s->parquet, s->path);
+    }
     const char *want = ds_ends_with(s->path, ".gz") ? "gzip" : ds_ends_with(s->path, ".zst") ? "zstd" : NULL;
     if (s->kind == PLAIN && want && s->in_len)
         return ds_fail(DS_E_FORMAT, "%s: the name says %s, but the bytes are not: rename the file", s->path, want);
@@ -139,9 +148,31 @@ static ds_status read_zstd(ds_stream *s, uint8_t *buf, size_t n, size_t *got)
     return DS_OK;
 }
 
+static ds_status read_parquet(ds_stream *s, uint8_t *buf, size_t n, size_t *got)
+{
+    bool more = true;
+    if (s->row_pos == s->rows.len) {
+        ds_buf_clear(&s->rows);
+        s->row_pos = 0;
+        while (more && s->rows.len < IN_SIZE)
+            DS_TRY(ds_parquet_row(s->parquet, &s->rows, &more));
+        s->in_total = ds_parquet_consumed(s->parquet);
+    }
+    *got = s->rows.len - s->row_pos < n ? s->rows.len - s->row_pos : n;
+    if (*got)
+        memcpy(buf, s->rows.data + s->row_pos, *got);
+    s->row_pos += *got;
+    return DS_OK;
+}
+
 ds_status ds_stream_read(ds_stream *s, void *buf, size_t n, size_t *got)
 {
     *got = 0;
+    if (s->kind == PARQUET) {
+        DS_TRY(read_parquet(s, buf, n, got));
+        s->out_total += *got;
+        return check_limits(s);
+    }
     while (*got == 0 && n) {
         DS_TRY(fill(s));
         if (s->in_pos == s->in_len && s->kind == PLAIN)
@@ -195,6 +226,8 @@ void ds_stream_close(ds_stream **ps)
     if (s->kind == GZIP && s->z.state)
         inflateEnd(&s->z);
     ZSTD_freeDStream(s->zstd);
+    ds_parquet_close(&s->parquet);
+    ds_buf_free(&s->rows);
     if (s->fd > 0)
         close(s->fd);
     ds_free(s->path);

@@ -1,4 +1,4 @@
-/* Reading bytes from plain, gzip and zstd files, with a limit against decompression bombs. */
+/* Reading bytes from plain, gzip and zstd files, and Parquet files as JSON Lines, with a limit against decompression bombs. */
 #ifndef DS_DATA_STREAM_H
 #define DS_DATA_STREAM_H
 #include <stddef.h>
@@ -14,7 +14,7 @@ typedef struct ds_stream_limits {
 } ds_stream_limits;
 
 /** "-" reads standard input. The compression is told from the first bytes; a name that ends in .gz or .zst with other
- *  bytes inside is DS_E_FORMAT. Concatenated members and frames are read through. */
+ *  bytes inside is DS_E_FORMAT. Concatenated members and frames are read through. A Parquet file must be a file, not a pipe. */
 ds_status ds_stream_open(ds_stream **out, const char *path, const ds_stream_limits *limits);
 /** Reads up to n bytes; *got = 0 only at the end. Errors: DS_E_FORMAT (cut short, corrupt, over a limit), DS_E_IO. */
 ds_status ds_stream_read(ds_stream *s, void *buf, size_t n, size_t *got);

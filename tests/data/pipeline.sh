@@ -184,6 +184,15 @@ printf '{"id":"a","text":"From the web: NATALIA sold clips to 48 of her friends 
 "$DEEPSEEK" data decontaminate web.jsonl --set eval.jsonl -o dec --format jsonl >/dev/null || fail "decontaminate"
 [ "$(parts dec)" = '{"id":"b","text":"Natalia sold clips to her friends."}' ] || fail "decontaminate: $(parts dec)"
 
+# A Parquet file is read as the JSON Lines with the same rows, from a directory too, and goes on after a kill like any other.
+mkdir parquet && cp "$DS_SOURCE/tests/golden/parquet/zstd.parquet" parquet/rows.parquet
+for input in parquet "$DS_SOURCE/tests/golden/parquet/rows.jsonl"; do
+    printf 'input:\n  - { path: "%s", source: "meta.lang" }\nstages:\n  - unicode:\noutput:\n  documents: jsonl\n  dir: out-%s\n' "$input" "$(basename "$input")" >parquet.yaml
+    "$DEEPSEEK" data run parquet.yaml >/dev/null || fail "reading $input"
+done
+texts() { parts "$1" | sed 's/,"score":.*//'; } # real numbers may be spelt differently
+[ "$(texts out-parquet | wc -l)" -ge 40 ] && cmp <(texts out-parquet) <(texts out-rows.jsonl) || fail "a Parquet file gives other documents than its rows"
+
 # Every stage says what it is; a full disk stops the run with a sentence, and it goes on when there is room.
 [ "$("$DEEPSEEK" data run --list-stages | wc -l)" -ge 12 ] || fail "--list-stages"
 if [ "$(id -u)" = 0 ] && mkdir full && mount -t tmpfs -o size=200k tmpfs full 2>/dev/null; then
