@@ -13,7 +13,7 @@ struct ds_exec {
     float  **scratch; /* [n_worker] of DS_SCRATCH_FLOATS each, 64-byte aligned: what one task needs */
 };
 
-enum { DS_SCRATCH_FLOATS = 1 << 17 };
+enum { DS_SCRATCH_FLOATS = 1 << 18 };
 
 /* Runs the tasks here when there is too little work to share: `work` in multiply-adds or moved floats. */
 void ds_run(ds_exec *ex, int64_t n_task, ds_task_fn *fn, void *arg, int64_t work);

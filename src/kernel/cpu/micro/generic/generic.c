@@ -5,12 +5,20 @@
 #include "kernel/cpu/micro/gemm.inc.h"
 #include "kernel/cpu/micro/vec.inc.h"
 
+static void transpose32(void *dst, int64_t ld_dst, const void *src, int64_t ld_src, int64_t rows, int64_t cols)
+{
+    for (int64_t c = 0; c < cols; c++)
+        for (int64_t r = 0; r < rows; r++)
+            memcpy((char *)dst + (c * ld_dst + r) * 4, (const char *)src + (r * ld_src + c) * 4, 4);
+}
+
 void ds_micro_generic(ds_micro *m)
 {
     m->name = "generic";
     set_gemms(m);
     set_bounds(m);
     set_vectors(m);
+    m->transpose32 = transpose32;
 }
 
 #if !defined(__x86_64__) && !defined(__aarch64__)

@@ -1,0 +1,240 @@
+/* Matrix products after Goto and van de Geijn (2008): a panel of B that stays in the second cache level is packed into strips as wide
+ * as the register tile, blocks of A pass over it, and the tiles of micro/tile.inc.h multiply. */
+#include "kernel/cpu/matmul.h"
+
+#include <string.h>
+
+enum {
+    STRIP = 64,      /* columns of B that a register tile covers */
+    COLS = 512,      /* most columns of a panel of B */
+    ROWS = 192,      /* rows of a block of A: a multiple of every tile's height */
+    DEPTH_BYTES = 1024, /* of a row of a packed block: 256 float32 or 512 bf16 values of k at a time */
+    PAD_BYTES = 64,  /* rows of packed A must not lie a power of two apart */
+    EDGE = 16,       /* columns the tiles write at least */
+};
+
+typedef struct matmul_job {
+    ds_exec    *ex;
+    float      *c;
+    int64_t     ld_c;
+    ds_mat      a, b;
+    int64_t     m, n, k;
+    bool        accumulate, pairs; /* pairs: bf16 products */
+    bool        rounded;           /* bf16 values, but float32 products, where the processor has no others */
+    ds_tile_fn *tile;
+    int64_t     depth;             /* values of k at a time */
+    int64_t     cols, rows, n_col; /* of a task; tasks in a row of tasks */
+} matmul_job;
+
+/* A task's working memory, in the worker's scratch. */
+typedef struct matmul_work {
+    char  *a, *b, *rows, *paired;
+    float *edge;
+} matmul_work;
+
+enum {
+    A_BYTES = ROWS * (DEPTH_BYTES + PAD_BYTES),
+    B_BYTES = COLS * DEPTH_BYTES,
+    ROWS_BYTES = STRIP * (DEPTH_BYTES + PAD_BYTES),
+    EDGE_BYTES = ROWS * EDGE * 4,
+};
+_Static_assert(A_BYTES + B_BYTES + 2 * ROWS_BYTES + EDGE_BYTES <= DS_SCRATCH_FLOATS * 4, "a product's blocks fit the scratch memory");
+
+static matmul_work work_at(void *scratch)
+{
+    matmul_work w;
+    w.b = scratch;
+    w.a = w.b + B_BYTES;
+    w.rows = w.a + A_BYTES;
+    w.paired = w.rows + ROWS_BYTES;
+    w.edge = (float *)(w.paired + ROWS_BYTES);
+    return w;
+}
+
+/* ---- packing ---- */
+
+static int64_t value_bytes(const matmul_job *j)
+{
+    return j->pairs ? 2 : 4;
+}
+
+static const char *stored_at(const ds_mat *x, int64_t row, int64_t col)
+{
+    return (const char *)x->p + (row * x->ld + col) * (x->type == DS_BF16 ? 2 : 4);
+}
+
+/* n stored values in the form that is multiplied. */
+static void convert(const matmul_job *j, void *to, const ds_mat *x, const void *from, int64_t n)
+{
+    const ds_micro *m = &j->ex->micro;
+    if (j->pairs && x->type == DS_F32)
+        m->bf16_from_f32(to, from, n);
+    else if (!j->pairs && x->type == DS_BF16)
+        m->f32_from_bf16(to, from, n);
+    else
+        memcpy(to, from, (size_t)(n * value_bytes(j)));
+    if (j->rounded && x->type == DS_F32)
+        for (float *f = to, *end = f + n; f < end; f++) {
+            uint16_t half;
+            m->bf16_from_f32(&half, f, 1);
+            m->f32_from_bf16(f, &half, 1);
+        }
+}
+
+/* Stored rows [row, row + n), columns [col, col + cols), each row `stride` bytes after the one before. An odd last value of a pair gets
+ * a zero beside it. */
+static void fetch(const matmul_job *j, char *to, int64_t stride, const ds_mat *x, int64_t row, int64_t n, int64_t col, int64_t cols)
+{
+    for (int64_t r = 0; r < n; r++, to += stride) {
+        convert(j, to, x, stored_at(x, row + r, col), cols);
+        if (j->pairs && cols & 1)
+            memset(to + cols * 2, 0, 2);
+    }
+}
+
+/* Two rows of bf16 values, interleaved. */
+static void interleave(uint16_t *to, const uint16_t *even, const uint16_t *odd, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        to[2 * i] = even[i];
+        to[2 * i + 1] = odd[i];
+    }
+}
+
+/* Stored rows are k: gives [k / 2][STRIP] pairs of neighbouring rows, for `cols` <= STRIP columns. */
+static void pair_rows(const matmul_job *j, char *to, char *rows, const ds_mat *x, int64_t row, int64_t n, int64_t col, int64_t cols)
+{
+    static const uint16_t zeros[STRIP] = { 0 };
+    bool direct = x->type == DS_F32 && cols == STRIP && j->ex->micro.bf16_pairs;
+    for (int64_t r = 0; r < n; r += 2) {
+        uint16_t *out = (uint16_t *)(to + r / 2 * STRIP * 4);
+        if (direct && r + 1 < n) {
+            j->ex->micro.bf16_pairs(out, (const float *)stored_at(x, row + r, col), (const float *)stored_at(x, row + r + 1, col), STRIP);
+            continue;
+        }
+        const uint16_t *even = (const uint16_t *)rows, *odd = r + 1 < n ? even + STRIP : zeros;
+        fetch(j, rows, STRIP * 2, x, row + r, r + 1 < n ? 2 : 1, col, cols);
+        interleave(out, even, odd, cols);
+    }
+}
+
+/* B's rows [k0, k0 + kn) and columns [n0, n0 + nn), nn <= STRIP, as [kn][STRIP] values or [kn / 2][STRIP] pairs; columns beyond nn are
+ * zero up to a multiple of 16. */
+static void pack_strip(const matmul_job *j, const matmul_work *w, char *to, int64_t k0, int64_t kn, int64_t n0, int64_t nn)
+{
+    const ds_mat *b = &j->b;
+    int64_t       lines = j->pairs ? (kn + 1) / 2 : kn;
+    if (nn % EDGE)
+        memset(to, 0, (size_t)(lines * STRIP * 4));
+    if (b->trans) {
+        const void *rows = stored_at(b, n0, k0);
+        int64_t     stride = b->ld;
+        if (j->pairs || b->type != DS_F32 || j->rounded) {
+            fetch(j, w->rows, DEPTH_BYTES + PAD_BYTES, b, n0, nn, k0, kn);
+            rows = w->rows;
+            stride = (DEPTH_BYTES + PAD_BYTES) / 4;
+        }
+        j->ex->micro.transpose32(to, STRIP, rows, stride, nn, lines);
+    } else if (j->pairs) {
+        pair_rows(j, to, w->rows, b, k0, kn, n0, nn);
+    } else {
+        fetch(j, to, STRIP * 4, b, k0, kn, n0, nn);
+    }
+}
+
+/* A's rows [m0, m0 + mn) and columns [k0, k0 + kn): where they lie as rows of values, and their stride in values. */
+static const void *pack_a(const matmul_job *j, const matmul_work *w, int64_t m0, int64_t mn, int64_t k0, int64_t kn, int64_t *ld)
+{
+    const ds_mat *a = &j->a;
+    const int64_t stride = DEPTH_BYTES + PAD_BYTES;
+    *ld = a->ld;
+    if (!a->trans && a->type == (j->pairs ? DS_BF16 : DS_F32) && !j->rounded && !(j->pairs && kn & 1))
+        return stored_at(a, m0, k0);
+    *ld = stride / value_bytes(j);
+    if (!a->trans) {
+        fetch(j, w->a, stride, a, m0, mn, k0, kn);
+        return w->a;
+    }
+    for (int64_t i = 0; i < mn; i += STRIP) {
+        int64_t cols = ds_min64(STRIP, mn - i);
+        if (j->pairs)
+            pair_rows(j, w->paired, w->rows, a, k0, kn, m0 + i, cols);
+        else if (a->type == DS_F32 && !j->rounded)
+            j->ex->micro.transpose32(w->a + i * stride, stride / 4, stored_at(a, k0, m0 + i), a->ld, kn, cols);
+        else
+            fetch(j, w->paired, STRIP * 4, a, k0, kn, m0 + i, cols);
+        if (j->pairs || a->type != DS_F32 || j->rounded)
+            j->ex->micro.transpose32(w->a + i * stride, stride / 4, w->paired, STRIP, j->pairs ? (kn + 1) / 2 : kn, cols);
+    }
+    return w->a;
+}
+
+/* ---- multiplying ---- */
+
+/* A strip's last columns, fewer than the tiles write: through memory of our own. */
+static void edge_tile(const matmul_job *j, const matmul_work *w, float *c, const void *a, int64_t ld_a, const void *b, int64_t mn,
+                      int64_t nn, int64_t kn, bool accumulate)
+{
+    for (int64_t r = 0; accumulate && r < mn; r++)
+        memcpy(w->edge + r * EDGE, c + r * j->ld_c, (size_t)nn * sizeof *c);
+    j->tile(w->edge, EDGE, a, ld_a, b, STRIP, mn, EDGE, kn, accumulate);
+    for (int64_t r = 0; r < mn; r++)
+        memcpy(c + r * j->ld_c, w->edge + r * EDGE, (size_t)nn * sizeof *c);
+}
+
+static void multiply_strip(const matmul_job *j, const matmul_work *w, float *c, const void *a, int64_t ld_a, const char *b, int64_t mn,
+                           int64_t nn, int64_t kn, bool accumulate)
+{
+    int64_t whole = nn / EDGE * EDGE, depth = j->pairs ? (kn + 1) / 2 * 2 : kn;
+    if (whole)
+        j->tile(c, j->ld_c, a, ld_a, b, STRIP, mn, whole, depth, accumulate);
+    if (whole < nn)
+        edge_tile(j, w, c + whole, a, ld_a, b + whole * 4, mn, nn - whole, depth, accumulate);
+}
+
+static void matmul_task(void *arg, int64_t task, int worker)
+{
+    const matmul_job *j = arg;
+    matmul_work       w = work_at(j->ex->scratch[worker]);
+    const int64_t     n0 = task % j->n_col * j->cols, n1 = ds_min64(j->n, n0 + j->cols);
+    const int64_t     m0 = task / j->n_col * j->rows, m1 = ds_min64(j->m, m0 + j->rows);
+    const int64_t     strip_bytes = STRIP * DEPTH_BYTES;
+    for (int64_t k0 = 0; k0 < j->k; k0 += j->depth) {
+        int64_t kn = ds_min64(j->depth, j->k - k0);
+        for (int64_t s = n0; s < n1; s += STRIP)
+            pack_strip(j, &w, w.b + (s - n0) / STRIP * strip_bytes, k0, kn, s, ds_min64(STRIP, n1 - s));
+        for (int64_t r = m0; r < m1; r += ROWS) {
+            int64_t     mn = ds_min64(ROWS, m1 - r), ld_a;
+            const void *a = pack_a(j, &w, r, mn, k0, kn, &ld_a);
+            for (int64_t s = n0; s < n1; s += STRIP)
+                multiply_strip(j, &w, j->c + r * j->ld_c + s, a, ld_a, w.b + (s - n0) / STRIP * strip_bytes, mn,
+                               ds_min64(STRIP, n1 - s), kn, j->accumulate || k0 > 0);
+        }
+    }
+}
+
+/* Panels of B as wide as fit, all of about one width; then rows, so that every thread has some tasks. */
+static void divide(matmul_job *j)
+{
+    int64_t n_col = ds_ceil_div(j->n, COLS), n_row;
+    j->cols = ds_ceil_div(ds_ceil_div(j->n, n_col), STRIP) * STRIP;
+    j->n_col = ds_ceil_div(j->n, j->cols);
+    n_row = ds_min64(ds_ceil_div(4 * (int64_t)j->ex->n_worker, j->n_col), ds_ceil_div(j->m, ROWS / 2));
+    j->rows = ds_ceil_div(ds_ceil_div(j->m, n_row), 12) * 12;
+}
+
+void ds_cpu_matmul(ds_exec *ex, float *c, int64_t ld_c, ds_mat a, ds_mat b, int64_t m, int64_t n, int64_t k, bool accumulate)
+{
+    bool       bf16 = a.type == DS_BF16 || b.type == DS_BF16 || a.round || b.round;
+    matmul_job j = { .ex = ex, .c = c, .ld_c = ld_c, .a = a, .b = b, .m = m, .n = n, .k = k, .accumulate = accumulate };
+    if (m <= 0 || n <= 0)
+        return;
+    for (int64_t i = 0; k <= 0 && !accumulate && i < m; i++)
+        memset(c + i * ld_c, 0, (size_t)n * sizeof *c);
+    j.pairs = bf16 && ex->micro.tile_bf16;
+    j.rounded = bf16 && !j.pairs;
+    j.tile = j.pairs ? ex->micro.tile_bf16 : ex->micro.tile_f32;
+    j.depth = DEPTH_BYTES / value_bytes(&j);
+    divide(&j);
+    ds_run(ex, j.n_col * ds_ceil_div(m, j.rows), matmul_task, &j, m * n * k);
+}
