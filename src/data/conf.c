@@ -21,6 +21,7 @@ struct ds_conf {
     char           *name;
     yaml_document_t doc;
     bool            loaded;
+    int             n_read; /* nodes of the file; later ones were set by the caller */
     asked          *asked; /* every key that was looked up, for the message about unknown ones */
     size_t          n_asked, cap_asked;
 };
@@ -43,6 +44,8 @@ ds_status ds_conf_fail(const ds_conf *c, int node, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (node > c->n_read)
+        return ds_fail(DS_E_ARG, "%s, with what was set beside it: %s", c->name, text);
     return ds_fail(DS_E_ARG, "%s:%d: %s", c->name, ds_conf_line(c, node), text);
 }
 
@@ -87,6 +90,8 @@ ds_status ds_conf_parse(ds_conf **out, const char *text, size_t n, const char *n
         st = ds_fail(DS_E_FORMAT, "%s:%zu: not valid YAML: %s", name, p.problem_mark.line + 1, p.problem ? p.problem : "?");
     else
         c->loaded = true;
+    if (st == DS_OK)
+        c->n_read = (int)(c->doc.nodes.top - c->doc.nodes.start);
     yaml_parser_delete(&p);
     if (st == DS_OK && !ds_conf_is_map(c, ds_conf_root(c)))
         st = ds_fail(DS_E_FORMAT, "%s: expected \"key: value\" lines at the top", name);
@@ -292,6 +297,61 @@ ds_status ds_conf_choice(ds_conf *c, int map, const char *key, const char *choic
             return ds_conf_fail(c, node, "%s: \"%s\" is none of %s", key, s, choices);
         p += n + 1;
     }
+}
+
+/* The place of child `key` of `node`, NULL when there is none. */
+static int *child_of(ds_conf *c, int node, const char *key)
+{
+    yaml_node_t *n = yaml_document_get_node(&c->doc, node);
+    if (n->type == YAML_MAPPING_NODE)
+        for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++)
+            if (strcmp(ds_conf_text(c, p->key), key) == 0)
+                return &p->value;
+    char *end;
+    long  i = strtol(key, &end, 10);
+    if (n->type == YAML_SEQUENCE_NODE && *key && !*end && i >= 0 && i < ds_conf_len(c, node))
+        return &n->data.sequence.items.start[i];
+    return NULL;
+}
+
+static int add_scalar(ds_conf *c, const char *s)
+{
+    return yaml_document_add_scalar(&c->doc, NULL, (const yaml_char_t *)s, (int)strlen(s), YAML_PLAIN_SCALAR_STYLE);
+}
+
+static ds_status set_child(ds_conf *c, int node, const char *key, int value)
+{
+    int *place = child_of(c, node, key);
+    if (place)
+        *place = value;
+    else if (!ds_conf_is_map(c, node))
+        return ds_fail(DS_E_ARG, "%s: \"%s\" leads nowhere", c->name, key);
+    else {
+        int name = add_scalar(c, key);
+        if (!name || !yaml_document_append_mapping_pair(&c->doc, node, name, value))
+            return ds_fail_nomem(strlen(key));
+    }
+    return DS_OK;
+}
+
+ds_status ds_conf_set(ds_conf *c, const char *key, const char *value)
+{
+    char        part[200];
+    int         node = ds_conf_root(c);
+    const char *dot;
+    for (; (dot = strchr(key, '.')) != NULL; key = dot + 1) {
+        snprintf(part, sizeof part, "%.*s", (int)(dot - key), key);
+        int *place = child_of(c, node, part), next = place ? *place : 0;
+        if (!next || (!ds_conf_is_map(c, next) && !ds_conf_is_list(c, next))) {
+            next = yaml_document_add_mapping(&c->doc, NULL, YAML_BLOCK_MAPPING_STYLE);
+            DS_TRY(next ? set_child(c, node, part, next) : ds_fail_nomem(64));
+        }
+        node = next;
+    }
+    int v = *key ? add_scalar(c, value) : 0;
+    if (!v)
+        return ds_fail(DS_E_ARG, "%s: a key that is set must have a name", c->name);
+    return set_child(c, node, key, v);
 }
 
 static bool was_asked(const ds_conf *c, int map, const char *key)

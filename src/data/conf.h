@@ -35,6 +35,9 @@ ds_status ds_conf_size(ds_conf *c, int map, const char *key, uint64_t def, uint6
 ds_status ds_conf_choice(ds_conf *c, int map, const char *key, const char *choices, int def, int *out);
 /** DS_E_ARG when the mapping has a key that nobody asked for; the message lists the known ones. `what` names the mapping. */
 ds_status ds_conf_done(ds_conf *c, int map, const char *what);
+/** Sets a value as if the file said so, before anything is read: "optimizer.lr", "stages.0.tokens" (list elements by their
+ *  number). Mappings that are missing are made. Its errors name the key instead of a line. DS_E_ARG when the key leads nowhere. */
+ds_status ds_conf_set(ds_conf *c, const char *key, const char *value);
 /** Fails with "NAME:LINE: ". */
 ds_status ds_conf_fail(const ds_conf *c, int node, const char *fmt, ...) DS_PRINTF(3, 4);
 #endif

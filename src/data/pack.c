@@ -31,14 +31,14 @@ typedef struct record {
     uint8_t  n_source, n_language, chinese, zero;
 } record;
 
-static ds_status hash_tokenizer(ds_pack_sink *s, const char *path)
+ds_status ds_pack_hash_tokenizer(const char *path, uint8_t sha256[32])
 {
     ds_buf name = { 0 };
     DS_TRY(ds_is_dir(path) ? ds_buf_printf(&name, "%s/tokenizer.json", path) : ds_buf_adds(&name, path));
     ds_map    m = { 0 };
     ds_status st = ds_map_open(&m, name.data);
     if (st == DS_OK)
-        SHA256(m.data, m.size, s->sha256);
+        SHA256(m.data, m.size, sha256);
     ds_map_close(&m);
     ds_buf_free(&name);
     return st;
@@ -60,7 +60,7 @@ static ds_status open_tokenizer(ds_pack_sink *s, ds_conf *c, int node, const cha
     s->eos = ds_tokenizer_eos(s->tok);
     s->bos = ds_tokenizer_bos(s->tok);
     snprintf(s->about, sizeof s->about, "%s", ds_tokenizer_about(s->tok));
-    return hash_tokenizer(s, path);
+    return ds_pack_hash_tokenizer(path, s->sha256);
 }
 
 ds_status ds_pack_create(ds_pack_sink **out, ds_conf *c, int node)

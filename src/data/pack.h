@@ -11,6 +11,9 @@ enum { DS_PACK_SPOOLS = 2 }; /* tokens; records of documents */
 
 typedef struct ds_pack_sink ds_pack_sink;
 
+/** SHA-256 of a tokenizer's file, as shards keep it. `path` is a directory (its tokenizer.json), a tokenizer.json or a GGUF file. */
+ds_status ds_pack_hash_tokenizer(const char *path, uint8_t sha256[32]);
+
 ds_status ds_pack_create(ds_pack_sink **out, ds_conf *c, int node);
 void      ds_pack_free(ds_pack_sink **s);
 /** Appends the document's tokens and record. Safe from several threads. */
