@@ -67,18 +67,16 @@ static const char *stored_at(const ds_mat *x, int64_t row, int64_t col)
 static void convert(const matmul_job *j, void *to, const ds_mat *x, const void *from, int64_t n)
 {
     const ds_micro *m = &j->ex->micro;
-    if (j->pairs && x->type == DS_F32)
+    if (j->rounded && x->type == DS_F32) {
+        uint16_t half[DEPTH_BYTES / 4]; /* as many as a row of a block has */
+        m->bf16_from_f32(half, from, n);
+        m->f32_from_bf16(to, half, n);
+    } else if (j->pairs && x->type == DS_F32)
         m->bf16_from_f32(to, from, n);
     else if (!j->pairs && x->type == DS_BF16)
         m->f32_from_bf16(to, from, n);
     else
         memcpy(to, from, (size_t)(n * value_bytes(j)));
-    if (j->rounded && x->type == DS_F32)
-        for (float *f = to, *end = f + n; f < end; f++) {
-            uint16_t half;
-            m->bf16_from_f32(&half, f, 1);
-            m->f32_from_bf16(f, &half, 1);
-        }
 }
 
 /* Stored rows [row, row + n), columns [col, col + cols), each row `stride` bytes after the one before. An odd last value of a pair gets
