@@ -52,20 +52,45 @@ static const ds_weight *present(const ds_weight *bias)
     return bias->data ? bias : NULL;
 }
 
-static T *block(ds_ctx *cx, ds_dense *m, const ds_layer *L, T *x, const ds_batch *b, ds_angles angles, int64_t layer)
+/* What a block needs besides its residual stream. */
+typedef struct block_arg {
+    ds_dense               *m;
+    const ds_batch         *b;
+    ds_angles               angles;
+    int64_t                 layer;
+    const ds_train_options *train; /* NULL: no dropout */
+} block_arg;
+
+/* Dropout number `site` of this call: 0 the embedding, then two a layer. */
+static ds_drop drop_at(const ds_train_options *o, int64_t site)
 {
-    const ds_config *c = &m->config;
+    return (ds_drop){ .p = o ? o->dropout : 0, .seed = o ? o->seed : 0, .stream = o ? o->counter << 16 | (uint64_t)site : 0 };
+}
+
+/* x += what half a block found, some of it dropped in training. */
+static T *add_to(ds_ctx *cx, T *x, T *h, const ds_weight *w, const ds_weight *bias, ds_drop drop)
+{
+    if (drop.p == 0)
+        return ds_linear_add(cx, x, h, w, present(bias));
+    return ds_add(cx, x, ds_dropout(cx, ds_linear(cx, h, w, present(bias)), drop));
+}
+
+static T *block(ds_ctx *cx, const void *arg, T *x)
+{
+    const block_arg *a = arg;
+    const ds_config *c = &a->m->config;
+    const ds_layer  *L = &a->m->layer[a->layer];
     T               *h = ds_rmsnorm(cx, x, &L->attn_norm, c->rms_eps);
     T               *q = ds_linear(cx, h, &L->q, present(&L->q_bias));
     T               *k = ds_linear(cx, h, &L->k, present(&L->k_bias));
     T               *v = ds_linear(cx, h, &L->v, present(&L->v_bias));
-    q = ds_rope(cx, q, angles, c->n_head);
-    k = ds_rope(cx, k, angles, c->n_kv_head);
-    T *a = ds_attention(cx, q, k, v, b, layer);
-    x = ds_linear_add(cx, x, a, &L->o, present(&L->o_bias));
+    q = ds_rope(cx, q, a->angles, c->n_head);
+    k = ds_rope(cx, k, a->angles, c->n_kv_head);
+    h = ds_attention(cx, q, k, v, a->b, a->layer, c->n_kv_head);
+    x = add_to(cx, x, h, &L->o, &L->o_bias, drop_at(a->train, 1 + 2 * a->layer));
     h = ds_rmsnorm(cx, x, &L->mlp_norm, c->rms_eps);
     h = ds_linear_swiglu(cx, h, &L->gate, &L->up, present(&L->gate_bias), present(&L->up_bias));
-    return ds_linear_add(cx, x, h, &L->down, present(&L->down_bias));
+    return add_to(cx, x, h, &L->down, &L->down_bias, drop_at(a->train, 2 + 2 * a->layer));
 }
 
 /* Dynamic NTK scaling depends on how long a sequence is: each span has frequencies of its own. */
@@ -81,22 +106,40 @@ static ds_angles angles_of(ds_ctx *cx, const ds_dense *m, const ds_batch *b)
     return ds_rope_angles(cx, b, frequency ? frequency->data : NULL, true, half, factor);
 }
 
-/* Activations of a layer live only until the next one: the residual stream is all that stays. */
-T *ds_dense_hidden(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int64_t *row, int64_t n_row)
+/* The residual stream after all layers. It is all that stays of a layer, unless the context records. */
+static T *run_blocks(ds_ctx *cx, ds_dense *m, const ds_batch *b, const ds_train_options *o)
 {
-    const ds_config *c = &m->config;
-    ds_angles        angles = angles_of(cx, m, b);
-    T        *x = ds_embed(cx, &m->embed, b->token, b->n);
-    for (int64_t i = 0; i < c->n_layer && cx->status == DS_OK; i++) {
+    ds_angles  angles = angles_of(cx, m, b);
+    int64_t    n = m->config.n_layer;
+    block_arg *a = ds_step_alloc(cx, (size_t)n * sizeof *a);
+    T         *x = ds_embed(cx, &m->embed, b->token, b->n);
+    if (x && o)
+        x = ds_dropout(cx, x, drop_at(o, 0));
+    for (int64_t i = 0; i < n && cx->status == DS_OK; i++) {
         ds_status st = m->acquire ? m->acquire(m->acquire_arg, i) : DS_OK;
         if (st != DS_OK)
             return ds_ctx_fail(cx, st, __FILE__, __LINE__, "%s", ds_error());
-        ds_arena_mark mark = ds_arena_save(&cx->step);
-        x = block(cx, m, &m->layer[i], x, b, angles, i);
-        if (!cx->record)
-            ds_arena_release(&cx->step, mark); /* x was made before the mark and is updated in place */
+        a[i] = (block_arg){ m, b, angles, i, o };
+        x = ds_run_block(cx, block, &a[i], x, o && o->recompute);
     }
-    return ds_rmsnorm(cx, x ? ds_gather(cx, x, row, n_row) : NULL, &m->norm, c->rms_eps);
+    return x;
+}
+
+T *ds_dense_hidden(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int64_t *row, int64_t n_row)
+{
+    T *x = run_blocks(cx, m, b, NULL);
+    return x ? ds_rmsnorm(cx, ds_gather(cx, x, row, n_row), &m->norm, m->config.rms_eps) : NULL;
+}
+
+T *ds_dense_loss(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int32_t *target, const ds_train_options *o)
+{
+    DS_OP_CHECK(cx, !b->kv && !m->acquire, DS_E_ARG, "training: the batch must have no pages, and all layers must stay in memory");
+    ds_train_options *kept = ds_step_alloc(cx, sizeof *kept);
+    DS_OP_ALLOCATED(cx);
+    *kept = o ? *o : (ds_train_options){ 0 };
+    T *x = run_blocks(cx, m, b, kept);
+    T *h = x ? ds_rmsnorm(cx, x, &m->norm, m->config.rms_eps) : NULL;
+    return h ? ds_cross_entropy(cx, h, &m->head, target, kept->scale == 0 ? 1 : kept->scale) : NULL;
 }
 
 T *ds_dense_logits(ds_ctx *cx, ds_dense *m, T *hidden)

@@ -39,6 +39,21 @@ ds_tensor *ds_dense_hidden(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int
 /** Logits of hidden states: [n, V]. */
 ds_tensor *ds_dense_logits(ds_ctx *cx, ds_dense *m, ds_tensor *hidden);
 
+typedef struct ds_train_options {
+    float    dropout;   /* probability, on the embedding and on what each half of a block adds to the residual stream */
+    uint64_t seed;      /* with `counter`, chooses what is dropped: */
+    uint64_t counter;   /* a number of its own for every call (step and part of the batch) */
+    bool     recompute; /* keep only each block's input, and run the block again in backward */
+    float    scale;     /* of the loss, as ds_cross_entropy's; 0 counts as 1 */
+} ds_train_options;
+
+/** The loss [1,1] of a batch without pages (b->kv NULL): cross-entropy of every packed row's prediction against target[row] (-1 is
+ *  not counted), each span being a document of its own. Weights that are multiplied are plain f32 or bf16. With cx->record set,
+ *  ds_backward(cx, loss) then adds to the gradients of all weights that have one; `m`, `b` and what they point to must stay until
+ *  then. Without, it is the same number (but for dropout, which needs `o`). `o` NULL: no dropout, no recomputation, scale 1.
+ *  NULL after a failure, which cx keeps. */
+ds_tensor *ds_dense_loss(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int32_t *target, const ds_train_options *o);
+
 /** Rotary frequencies [K/2] of a configuration for sequences of up to `length` positions (only dynamic NTK looks at it), and
  *  the factor on cosines and sines. */
 void ds_rope_frequencies(const ds_config *c, int64_t length, float *frequency, float *factor);

@@ -1,19 +1,63 @@
 #include <math.h>
 
-#include "kernel/kernels.h"
 #include "op/ops.h"
+#include "op/values.h"
 
-static const ds_op attention_op = { .name = "attention" };
+static void attention_bwd(ds_ctx *cx, const ds_node *node);
+static const ds_op attention_op = { .name = "attention", .bwd = attention_bwd };
 
-ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, int64_t layer)
+static ds_attend shape_of(const ds_tensor *q, const ds_tensor *k, const ds_batch *b, int64_t n_kv_head)
+{
+    int64_t head = k->d / n_kv_head;
+    return (ds_attend){ .b = b, .heads = q->d / head, .groups = n_kv_head, .k = head, .scale = 1.0f / sqrtf((float)head) };
+}
+
+/* Each span attends to its own packed rows. Kept for backward: q, k, v, the result, and one number a row and head, the
+ * logarithm of the sum that the softmax divides by. */
+static ds_tensor *attend_packed(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, ds_attend a)
+{
+    ds_keep(cx, q);
+    ds_keep(cx, k);
+    ds_keep(cx, v);
+    ds_tensor *y = ds_out(cx, q->n, q->d), *lse = ds_step_alloc(cx, sizeof *lse);
+    size_t     bytes = (size_t)(q->n * a.heads) * sizeof(float);
+    float     *sums = cx->record ? ds_step_alloc(cx, bytes) : ds_work_alloc(cx, bytes);
+    float     *room = ds_work_alloc(cx, (size_t)cx->k->attend_room(&a) * sizeof *room);
+    ds_attend *kept = ds_step_alloc(cx, sizeof *kept);
+    DS_OP_ALLOCATED(cx);
+    *kept = a;
+    *lse = (ds_tensor){ .n = q->n, .d = a.heads, .data = sums };
+    cx->k->attend_fwd(cx->ex, y, lse, q, k, v, kept, room);
+    ds_keep(cx, y);
+    return ds_record(cx, (ds_node){ .op = &attention_op, .out = y, .in = { q, k, v }, .saved = { lse }, .arg = kept });
+}
+
+static void attention_bwd(ds_ctx *cx, const ds_node *node)
+{
+    bool       fresh;
+    ds_tensor *q = node->in[0], *k = node->in[1], *v = node->in[2];
+    for (int i = 0; i < 3; i++)
+        ds_grad(cx, node->in[i], &fresh);
+    ds_tensor *lse = node->saved[0], *delta = ds_work(cx, lse->n, lse->d);
+    if (cx->status == DS_OK)
+        cx->k->attend_bwd(cx->ex, node->out, lse, q, k, v, node->arg, delta->data);
+}
+
+ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, int64_t layer, int64_t n_kv_head)
 {
     const ds_kv_shape *s = b->kv;
-    DS_OP_CHECK(cx, k->d == s->n_head * s->k && v->d == k->d && q->d % k->d == 0 && q->n == b->n && s->k <= DS_MAX_HEAD, DS_E_SHAPE,
+    int64_t            head = k ? k->d / n_kv_head : 1;
+    DS_OP_CHECK(cx, k->d == n_kv_head * head && v->d == k->d && q->d % k->d == 0 && q->n == b->n && head <= DS_MAX_HEAD, DS_E_SHAPE,
                 "attention: queries [%lld] and keys [%lld] do not fit %lld heads of %lld", (long long)q->d, (long long)k->d,
-                (long long)s->n_head, (long long)s->k);
+                (long long)n_kv_head, (long long)head);
+    if (!s)
+        return attend_packed(cx, q, k, v, shape_of(q, k, b, n_kv_head));
+    DS_OP_CHECK(cx, s->n_head == n_kv_head && s->k == head && !cx->record, DS_E_SHAPE,
+                "attention: pages for %lld heads of %lld do not fit %lld heads of %lld, or the context records", (long long)s->n_head,
+                (long long)s->k, (long long)n_kv_head, (long long)head);
     ds_tensor *y = ds_out(cx, q->n, q->d);
     DS_OP_ALLOCATED(cx);
     cx->k->kv_store(cx->ex, b, layer, k, v);
     cx->k->attention_fwd(cx->ex, y, q, b, layer, 1.0f / sqrtf((float)s->k));
-    return ds_record(cx, &attention_op, y, NULL, q, k, NULL, NULL);
+    return ds_record(cx, (ds_node){ .op = &attention_op, .out = y, .in = { q, k, v } });
 }

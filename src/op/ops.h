@@ -1,7 +1,10 @@
 /* The ops of the dense decoder. Each checks its arguments, runs its kernel and records itself. All return NULL, and leave the
  * context failed, when something does not fit; after a failure they do nothing, so a model reads as straight-line code.
  * Results are owned by cx->step. Not thread-safe per context. Symbols: N packed tokens, D width, H query heads, G key/value
- * heads, K head size, F feed-forward width, V vocabulary. */
+ * heads, K head size, F feed-forward width, V vocabulary.
+ *
+ * When the context records, an op whose inputs or weights learn goes on the tape (tensor/ctx.h) and its backward rule adds to the
+ * gradients that its docstring names; the arrays it was given (tokens, batch, rows) must then live until backward. */
 #ifndef DS_OP_OPS_H
 #define DS_OP_OPS_H
 #include "tensor/ctx.h"
@@ -30,17 +33,37 @@ ds_tensor *ds_linear_swiglu(ds_ctx *cx, ds_tensor *x, const ds_weight *gate, con
  *  frequency [K/2], radians per position, or one such row for each span when per_span; factor multiplies both (YaRN's attention factor). Returns [N,K/2] each. */
 typedef struct ds_angles {
     ds_tensor *cosine, *sine;
+    ds_tensor *minus; /* -sine, for backward, when the context records */
 } ds_angles;
 ds_angles ds_rope_angles(ds_ctx *cx, const ds_batch *b, const float *frequency, bool per_span, int64_t half, float factor);
 
-/** Rotates the two halves of every head in place: (a, b) -> (a cos - b sin, b cos + a sin). x [N, heads * K]. Returns x. */
+/** Rotates the two halves of every head in place: (a, b) -> (a cos - b sin, b cos + a sin). x [N, heads * K]. Returns x.
+ *  Grads: x. */
 ds_tensor *ds_rope(ds_ctx *cx, ds_tensor *x, ds_angles angles, int64_t n_head);
 
-/** Causal attention of each row over its own sequence, whose keys and values are stored first.
- *  q [N,H K], k and v [N,G K]; H a multiple of G. y = softmax(q k^T / sqrt(K)) v. Returns [N,H K].
- *  Sticky errors: DS_E_SHAPE. */
-ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, int64_t layer);
+/** Causal attention of each row over its own sequence. q [N,H K], k and v [N,G K]; H a multiple of G.
+ *  y = softmax(q k^T / sqrt(K)) v. Returns [N,H K]. With pages (b->kv) the keys and values are stored there first and nothing can
+ *  be recorded; without, each span attends to its own packed rows. Grads: q, k, v.  (Dao et al. 2022: backward makes the
+ *  probabilities again.) Sticky errors: DS_E_SHAPE. */
+ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, int64_t layer, int64_t n_kv_head);
 
-/** Rows index[0..n) of x [N,D]. Returns [n,D]. */
-ds_tensor *ds_gather(ds_ctx *cx, const ds_tensor *x, const int64_t *index, int64_t n);
+/** Rows index[0..n) of x [N,D]. Returns [n,D]. Grads: x. */
+ds_tensor *ds_gather(ds_ctx *cx, ds_tensor *x, const int64_t *index, int64_t n);
+
+/** residual + x, in residual's memory. Both [N,D]. Returns residual. Grads: both. */
+ds_tensor *ds_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x);
+
+/** Inverted dropout in place: each value becomes 0 with probability p (in steps of 1/65536), else x / (1 - p). Which ones is a
+ *  pure function of drop.seed, drop.stream and the value's place; use one stream for each call of each step. p = 0 does nothing.
+ *  Returns x. Grads: x. Sticky errors: DS_E_ARG unless 0 <= p < 1. (Srivastava et al. 2014) */
+ds_tensor *ds_dropout(ds_ctx *cx, ds_tensor *x, ds_drop drop);
+
+/** Cross-entropy of the output projection, the loss of training: with C the number of targets that are not -1,
+ *      loss = scale / C * sum over them of -log softmax(hidden head^T)[row, target].
+ *  hidden [N,D]; head [V,D], plain f32 or bf16; target [N], each in [0, V) or -1, which does not count. Returns [1,1]; 0 when
+ *  nothing counts. To accumulate gradients over parts of a batch as if it were one, give each part the scale C of it / C of all:
+ *  losses and gradients then add up to the whole batch's mean. Logits exist for a block of rows at a time (64 MiB).
+ *  Grads: hidden, head. When the context records they are computed at once: head's gradient is complete when this returns, and
+ *  ds_backward must start from this loss itself. Sticky errors: DS_E_SHAPE, DS_E_ARG, DS_E_UNSUPPORTED (a packed head). */
+ds_tensor *ds_cross_entropy(ds_ctx *cx, ds_tensor *hidden, const ds_weight *head, const int32_t *target, float scale);
 #endif

@@ -3,11 +3,12 @@
 #include "kernel/kernels.h"
 #include "op/ops.h"
 
-static const ds_op rope_op = { .name = "rope" };
+static void rope_bwd(ds_ctx *cx, const ds_node *node);
+static const ds_op rope_op = { .name = "rope", .bwd = rope_bwd };
 
 ds_angles ds_rope_angles(ds_ctx *cx, const ds_batch *b, const float *frequency, bool per_span, int64_t half, float factor)
 {
-    ds_angles a = { ds_out(cx, b->n, half), ds_out(cx, b->n, half) };
+    ds_angles a = { ds_out(cx, b->n, half), ds_out(cx, b->n, half), cx->record ? ds_out(cx, b->n, half) : NULL };
     if (cx->status != DS_OK)
         return a;
     for (int64_t s = 0; s < b->n_span; s++, frequency += per_span ? half : 0)
@@ -18,6 +19,8 @@ ds_angles ds_rope_angles(ds_ctx *cx, const ds_batch *b, const float *frequency, 
                 float angle = pos * frequency[i];
                 a.cosine->data[at + i] = cosf(angle) * factor;
                 a.sine->data[at + i] = sinf(angle) * factor;
+                if (a.minus)
+                    a.minus->data[at + i] = -a.sine->data[at + i];
             }
         }
     return a;
@@ -28,5 +31,12 @@ ds_tensor *ds_rope(ds_ctx *cx, ds_tensor *x, ds_angles angles, int64_t n_head)
     DS_OP_CHECK(cx, x->d == n_head * 2 * angles.cosine->d && x->n == angles.cosine->n, DS_E_SHAPE,
                 "rope: %lld columns are not %lld heads of %lld", (long long)x->d, (long long)n_head, (long long)(2 * angles.cosine->d));
     cx->k->rope_fwd(cx->ex, x, angles.cosine, angles.sine, n_head);
-    return ds_record(cx, &rope_op, x, NULL, x, NULL, NULL, NULL);
+    return ds_record(cx, (ds_node){ .op = &rope_op, .out = x, .in = { x }, .saved = { angles.cosine, angles.minus } });
+}
+
+/* The gradient turns back, in place: the tensor before the rotation is the same as the one after it. */
+static void rope_bwd(ds_ctx *cx, const ds_node *node)
+{
+    ds_tensor dy = { .n = node->out->n, .d = node->out->d, .data = node->out->grad };
+    cx->k->rope_fwd(cx->ex, &dy, node->saved[0], node->saved[1], dy.d / (2 * node->saved[0]->d));
 }

@@ -27,6 +27,7 @@ ds_status ds_ctx_status(ds_ctx *cx)
 void ds_ctx_reset(ds_ctx *cx)
 {
     ds_arena_reset(&cx->step);
+    ds_arena_reset(&cx->work);
     cx->tape = NULL;
     cx->status = DS_OK;
 }
@@ -34,30 +35,61 @@ void ds_ctx_reset(ds_ctx *cx)
 void ds_ctx_free(ds_ctx *cx)
 {
     ds_arena_free(&cx->step);
+    ds_arena_free(&cx->work);
     *cx = (ds_ctx){ 0 };
+}
+
+enum { TRAINING_BLOCK = 64 << 20 }; /* activations of a block of a model are megabytes each: small arena blocks would waste ends */
+
+static void *take(ds_ctx *cx, ds_arena *a, size_t bytes)
+{
+    if (cx->status != DS_OK)
+        return NULL;
+    if ((cx->record || cx->backward) && !a->block_size)
+        a->block_size = TRAINING_BLOCK;
+    void *p = ds_arena_alloc(a, bytes);
+    return p ? p : ds_ctx_fail(cx, DS_E_NOMEM, __FILE__, __LINE__, "%s", ds_error());
+}
+
+void *ds_work_alloc(ds_ctx *cx, size_t bytes)
+{
+    return take(cx, cx->record || cx->backward ? &cx->work : &cx->step, bytes);
+}
+
+void *ds_step_alloc(ds_ctx *cx, size_t bytes)
+{
+    return take(cx, &cx->step, bytes);
+}
+
+typedef void *taker(ds_ctx *cx, size_t bytes);
+
+/* The struct lives as long as the tape may point to it, the values where `from` says. */
+static ds_tensor *tensor(ds_ctx *cx, int64_t n, int64_t d, taker *from, bool half)
+{
+    ds_tensor *t = ds_step_alloc(cx, sizeof *t);
+    void      *values = from(cx, (size_t)n * (size_t)d * (half ? sizeof *t->half : sizeof *t->data));
+    if (!t || !values)
+        return NULL;
+    *t = (ds_tensor){ .n = n, .d = d, .data = half ? NULL : values, .half = half ? values : NULL };
+    return t;
 }
 
 ds_tensor *ds_out(ds_ctx *cx, int64_t n, int64_t d)
 {
-    if (cx->status != DS_OK)
-        return NULL;
-    ds_tensor *t = ds_arena_alloc(&cx->step, sizeof *t);
-    float     *data = ds_arena_alloc(&cx->step, (size_t)n * (size_t)d * sizeof *data);
-    if (!t || !data)
-        return ds_ctx_fail(cx, DS_E_NOMEM, __FILE__, __LINE__, "%s", ds_error());
-    *t = (ds_tensor){ .n = n, .d = d, .data = data };
-    return t;
+    return tensor(cx, n, d, cx->record && cx->precision == DS_PRECISION_F32 ? ds_step_alloc : ds_work_alloc, false);
 }
 
-ds_tensor *ds_record(ds_ctx *cx, const ds_op *op, ds_tensor *out, ds_tensor *saved, ds_tensor *in0, ds_tensor *in1,
-                     const ds_weight *w0, const ds_weight *w1)
+ds_tensor *ds_work(ds_ctx *cx, int64_t n, int64_t d)
 {
-    if (!cx->record)
-        return out;
-    ds_node *node = ds_arena_alloc(&cx->step, sizeof *node);
-    if (!node)
-        return ds_ctx_fail(cx, DS_E_NOMEM, __FILE__, __LINE__, "%s", ds_error());
-    *node = (ds_node){ .before = cx->tape, .op = op, .out = out, .saved = saved, .in = { in0, in1 }, .w = { w0, w1 } };
-    cx->tape = node;
-    return out;
+    return tensor(cx, n, d, ds_work_alloc, false);
+}
+
+ds_tensor *ds_saved(ds_ctx *cx, int64_t n, int64_t d)
+{
+    return tensor(cx, n, d, cx->record ? ds_step_alloc : ds_work_alloc, cx->precision == DS_PRECISION_BF16);
+}
+
+ds_tensor *ds_remade(ds_ctx *cx, int64_t n, int64_t d)
+{
+    return tensor(cx, n, d, ds_work_alloc, cx->precision == DS_PRECISION_BF16);
 }

@@ -14,25 +14,39 @@ struct ds_op;
 typedef struct ds_node {
     struct ds_node     *before;
     const struct ds_op *op;
-    ds_tensor          *out, *saved;
+    ds_tensor          *out;
     ds_tensor          *in[3];
-    const ds_weight    *w[2];
+    ds_tensor          *saved[3];
+    const ds_weight    *w[3];
+    const void         *arg;     /* the op's own parameters; live as long as the node */
+    bool                need[3]; /* in[i] needs its gradient */
 } ds_node;
 
 typedef struct ds_op {
     const char *name;
-    void (*bwd)(struct ds_ctx *cx, const ds_node *node); /* NULL until the op learns */
+    /* Adds to the gradients of the inputs that need one, and of the weights that have one, from out->grad. */
+    void (*bwd)(struct ds_ctx *cx, const ds_node *node);
+    void (*again)(struct ds_ctx *cx, const ds_node *node); /* makes out's values again, for ops whose output is not kept */
 } ds_op;
+
+/* How activations are kept and multiplied (docs/NUMERICS.md). */
+typedef enum ds_precision {
+    DS_PRECISION_F32,
+    DS_PRECISION_BF16, /* kept and multiplied as bf16, sums in float32 */
+} ds_precision;
 
 typedef struct ds_ctx {
     const struct ds_kernels *k;
     struct ds_exec          *ex;
-    ds_arena                 step;   /* activations and tape: reset every step */
+    ds_arena                 step;   /* the tape and what backward needs: until ds_ctx_reset */
+    ds_arena                 work;   /* other activations and gradients: until the end of their block */
     void (*observe)(void *observer, const ds_weight *w, const ds_tensor *x); /* sees what every linear multiplies; NULL = nobody */
     void                    *observer;
-    bool                     record; /* append to the tape */
-    ds_node                 *tape;   /* last recorded op */
-    ds_status                status; /* first failure; ops do nothing after it */
+    ds_precision             precision;
+    bool                     record;   /* append to the tape */
+    bool                     backward; /* ds_backward runs */
+    ds_node                 *tape;     /* last recorded op */
+    ds_status                status;   /* first failure; ops do nothing after it */
     char                     message[512];
 } ds_ctx;
 
@@ -44,11 +58,37 @@ ds_status ds_ctx_status(ds_ctx *cx);
 void ds_ctx_reset(ds_ctx *cx);
 void ds_ctx_free(ds_ctx *cx);
 
-/** A new [n, d] tensor owned by cx->step; NULL (and the context failed) without memory. Contents unspecified. */
+/** A new float32 [n, d] tensor; NULL (and the context failed) without memory. Contents unspecified. It lives until the end of
+ *  its block, or of the step when the context records in float32 (backward may then read it). */
 ds_tensor *ds_out(ds_ctx *cx, int64_t n, int64_t d);
-/** Records an op on the tape when the context records; returns `out`. Unused inputs are NULL. */
-ds_tensor *ds_record(ds_ctx *cx, const ds_op *op, ds_tensor *out, ds_tensor *saved, ds_tensor *in0, ds_tensor *in1,
-                     const ds_weight *w0, const ds_weight *w1);
+/** The same for values that nobody reads in backward, or that are made again there. */
+ds_tensor *ds_work(ds_ctx *cx, int64_t n, int64_t d);
+/** The same, in the context's precision (`data`, or only `half` in bf16), kept for backward when the context records. */
+ds_tensor *ds_saved(ds_ctx *cx, int64_t n, int64_t d);
+/** ds_saved for values made again in backward: they live until the end of the block. */
+ds_tensor *ds_remade(ds_ctx *cx, int64_t n, int64_t d);
+/** Memory that lives until the end of the block (work) or step, 64-byte aligned; NULL and the context failed without. */
+void *ds_work_alloc(ds_ctx *cx, size_t bytes);
+void *ds_step_alloc(ds_ctx *cx, size_t bytes);
+
+/** Records an op when the context records and one of its inputs or weights learns; marks `out` as learning then. Returns out. */
+ds_tensor *ds_record(ds_ctx *cx, ds_node node);
+
+/** t's gradient, for a backward rule to add to; *fresh when it was just allocated and must be overwritten instead.
+ *  NULL, with the context failed, without memory. */
+float *ds_grad(ds_ctx *cx, ds_tensor *t, bool *fresh);
+
+/** Runs the tape backwards from a loss [1, 1]: adds d loss / d w to the gradient of every weight that has one. The tape is
+ *  used up; activations live until ds_ctx_reset. DS_OK without effect when nothing that the loss depends on learns.
+ *  Errors: the context's first failure; DS_E_ARG when loss is not [1, 1]. */
+ds_status ds_backward(ds_ctx *cx, ds_tensor *loss);
+
+/** Part of a model that changes x [n, d] in place and returns it. `arg` must live until backward. */
+typedef ds_tensor *ds_block_fn(ds_ctx *cx, const void *arg, ds_tensor *x);
+
+/** Runs a block: x = fn(cx, arg, x). Its passing activations are freed at its end. With `recompute`, a context that records
+ *  keeps nothing but a copy of x and runs the block again in backward; the gradients are the same bit for bit. */
+ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x, bool recompute);
 
 /* The first lines of every op: nothing happens after a failure; a condition that must hold. */
 #define DS_OP_CHECK(cx, condition, code, ...)                                        \

@@ -6,13 +6,28 @@
 
 #include "deepseek/types.h"
 
-/* Rows of float activations: [n, d], n packed tokens. */
+struct ds_node;
+
+/* Rows of activations: [n, d], n packed tokens. */
 typedef struct ds_tensor {
-    int64_t n, d;
-    float  *data;
-    float  *grad;   /* [n, d] when the context records and something before it needs a gradient; else NULL */
-    void   *packed; /* int8 form of the rows, made by the first quantized linear that reads them; kernel's own */
+    int64_t         n, d;
+    float          *data;   /* float32 values; NULL where only `half` holds them */
+    uint16_t       *half;   /* the same in bf16, when the context's precision is bf16 and a product or backward reads them */
+    float          *grad;   /* [n, d] while backward knows a gradient of it; else NULL */
+    void           *packed; /* int8 form of the rows, made by the first quantized linear that reads them; kernel's own */
+    bool            learn;  /* something before it needs its gradient */
+    bool            made;   /* backward has made the values again, see `again` */
+    struct ds_node *again;  /* the values are not kept for backward: this node makes them again */
 } ds_tensor;
+
+/* A matrix operand: element (i, j) at p[i * ld + j], or p[j * ld + i] when trans. type DS_F32 or DS_BF16. */
+typedef struct ds_mat {
+    const void *p;
+    ds_dtype    type;
+    int64_t     ld;
+    bool        trans;
+    bool        round; /* F32 values are rounded to BF16 on the way in */
+} ds_mat;
 
 /* How a weight's bytes lie in memory. */
 typedef enum ds_layout {
@@ -29,7 +44,7 @@ typedef struct ds_weight {
     ds_layout       layout;
     int64_t         rows, cols;
     const void     *data;
-    ds_tensor      *grad; /* NULL = frozen */
+    ds_tensor      *grad; /* float32 [rows, cols], to which backward adds; NULL = frozen */
     struct ds_lora *lora; /* adapter, or NULL */
     int             tp;   /* tensor-parallel split, 0 = whole */
 } ds_weight;
@@ -50,7 +65,7 @@ typedef struct ds_span {
     int64_t first, n; /* packed rows [first, first + n) */
     int64_t pos;      /* position of the first of them in its sequence */
     int64_t total;    /* the sequence's length once all that is being read of it is read; may be beyond pos + n */
-    void  **page;     /* the sequence's pages, enough for pos + n tokens */
+    void  **page;     /* the sequence's pages, enough for pos + n tokens; NULL in a training batch */
 } ds_span;
 
 /* N packed tokens of any number of sequences: a training batch, a prefill, a batched decode, or a mix. */
@@ -58,6 +73,19 @@ typedef struct ds_batch {
     int64_t            n, n_span;
     const int32_t     *token; /* [n] */
     const ds_span     *span;
-    const ds_kv_shape *kv;
+    const ds_kv_shape *kv; /* NULL: nothing is kept, each span attends to its own packed rows (training) */
 } ds_batch;
+
+/* Attention of a batch's spans over their own packed rows. */
+typedef struct ds_attend {
+    const ds_batch *b;
+    int64_t         heads, groups, k; /* query heads, key/value heads, head size */
+    float           scale;
+} ds_attend;
+
+/* Which values dropout drops: a function of (seed, stream, position), so that doing it again drops the same ones. */
+typedef struct ds_drop {
+    float    p; /* probability */
+    uint64_t seed, stream;
+} ds_drop;
 #endif

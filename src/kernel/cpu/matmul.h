@@ -3,15 +3,6 @@
 #define DS_KERNEL_CPU_MATMUL_H
 #include "kernel/cpu/exec.h"
 
-/* An operand: element (i, j) lies at p[i * ld + j], or at p[j * ld + i] when trans. */
-typedef struct ds_mat {
-    const void *p;
-    ds_dtype    type;  /* DS_F32 or DS_BF16 */
-    int64_t     ld;
-    bool        trans;
-    bool        round; /* F32 values are rounded to BF16 on the way in */
-} ds_mat;
-
 /** C[m, n] (=|+=) A[m, k] B[k, n], all row-major but for `trans`; C is float32. Products are of float32 values, or of bf16 values
  *  when either operand is BF16 or says `round` (the other is rounded then), and accumulate in float32 in the order of k, whatever the
  *  sizes, threads and instruction set's tiles. C must not overlap A or B. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernel/cpu/exec.h"
+#include "kernel/cpu/rows.h"
 #include "kernel/cpu/x16.h"
 #include "quant/quant.h"
 
@@ -15,8 +16,7 @@ typedef struct row_job {
     int64_t          n_head;
 } row_job;
 
-/* Row r of w as stored bytes. */
-static const void *stored_row(const ds_weight *w, int64_t r, void *scratch)
+const void *ds_stored_row(const ds_weight *w, int64_t r, void *scratch)
 {
     int64_t bytes = (int64_t)ds_quant_bytes(w->type, w->cols);
     if (w->layout == DS_PLAIN)
@@ -28,7 +28,7 @@ static const void *stored_row(const ds_weight *w, int64_t r, void *scratch)
 static void embed_task(void *arg, int64_t i, int worker)
 {
     const row_job *j = arg;
-    const void    *row = stored_row(j->w, j->token[i], j->ex->scratch[worker]);
+    const void    *row = ds_stored_row(j->w, j->token[i], j->ex->scratch[worker]);
     ds_quant_of(j->w->type)->dequantize(j->y->data + i * j->y->d, row, j->y->d);
 }
 
@@ -57,10 +57,17 @@ static void swiglu_task(void *arg, int64_t i, int worker)
     j->ex->micro.swiglu(j->y->data + i * d, j->x->data + i * d, j->z->data + i * d, d);
 }
 
+static void swiglu_half_task(void *arg, int64_t i, int worker)
+{
+    const row_job *j = arg;
+    int64_t        d = j->y->d;
+    j->ex->micro.train.swiglu_half(j->y->half + i * d, j->x->half + i * d, j->z->half + i * d, d);
+}
+
 void ds_cpu_swiglu_fwd(ds_exec *ex, ds_tensor *y, const ds_tensor *gate, const ds_tensor *up)
 {
     row_job j = { .ex = ex, .y = y, .x = gate, .z = up };
-    ds_run(ex, y->n, swiglu_task, &j, y->n * y->d);
+    ds_run(ex, y->n, y->half ? swiglu_half_task : swiglu_task, &j, y->n * y->d);
 }
 
 static void rope_task(void *arg, int64_t i, int worker)

@@ -41,6 +41,21 @@ typedef void ds_gemm_fn(const void *w, int n_group, const ds_acts *a, int64_t fi
 typedef void ds_tile_fn(float *c, int64_t ld_c, const void *a, int64_t ld_a, const void *b, int64_t ld_b, int64_t n,
                         int64_t m, int64_t k, bool accumulate);
 
+/* Training (micro/train.inc.h says what each computes). void * values are float32, or bf16 when `half`. */
+typedef struct ds_micro_train {
+    float (*rmsnorm_save)(void *y, void *normal, const float *x, const float *w, int64_t d, float eps, bool half);
+    void (*scale_columns)(void *y, const void *x, const float *w, int64_t d, bool half);
+    void (*rmsnorm_bwd)(float *dx, const float *dy, const void *normal, const float *w, float rstd, int64_t d, bool accumulate, bool half);
+    void (*add_column_dots)(float *out, const float *x, const void *y, int64_t rows, int64_t ld, int64_t column, int64_t n, bool half);
+    void (*swiglu_half)(uint16_t *y, const uint16_t *gate, const uint16_t *up, int64_t n);
+    void (*swiglu_bwd)(float *dgate, float *dy, const void *gate, const void *up, int64_t n, bool half);
+    void (*add)(float *y, const float *x, int64_t n);
+    float (*dot)(const float *x, const float *y, int64_t n);
+    void (*attend_bwd64)(float *s, float *dp, const int32_t *limit, const float *lse, const float *delta, float scale, int64_t n);
+    float (*softmax_loss)(float *x, int64_t n, int64_t target, float weight, bool half);
+    ds_tile_fn *tile_t_f32; /* tile_f32 with a transposed: its element (t, i) at a[i * ld_a + t] */
+} ds_micro_train;
+
 typedef struct ds_micro {
     const char *name;
 
@@ -66,6 +81,8 @@ typedef struct ds_micro {
     int64_t (*bound_i8)(int64_t rounds, void *sink);
     int64_t (*bound_f32)(int64_t rounds, void *sink);
     void (*bound_read)(const void *p, int64_t bytes, void *sink);
+
+    ds_micro_train train;
 
     /* Conversions. */
     /* y[i] = x[i] * f16 scale: one for each value (every = 1) or for every 32 values (every = 32). */

@@ -4,6 +4,7 @@
 #include "kernel/cpu/micro/bound.inc.h"
 #include "kernel/cpu/micro/gemm.inc.h"
 #include "kernel/cpu/micro/vec.inc.h"
+#include "kernel/cpu/micro/train.inc.h"
 
 static void transpose32(void *dst, int64_t ld_dst, const void *src, int64_t ld_src, int64_t rows, int64_t cols)
 {
@@ -18,6 +19,7 @@ void ds_micro_generic(ds_micro *m)
     set_gemms(m);
     set_bounds(m);
     set_vectors(m);
+    set_training(m);
     m->transpose32 = transpose32;
 }
 

@@ -4,6 +4,7 @@
 #include "kernel/cpu/micro/bound.inc.h"
 #include "kernel/cpu/micro/gemm.inc.h"
 #include "kernel/cpu/micro/vec.inc.h"
+#include "kernel/cpu/micro/train.inc.h"
 #include "kernel/cpu/micro/x86/x86.h"
 
 void ds_micro_avx512(ds_micro *m)
@@ -12,4 +13,5 @@ void ds_micro_avx512(ds_micro *m)
     set_gemms(m);
     set_bounds(m);
     set_vectors(m);
+    set_training(m);
 }

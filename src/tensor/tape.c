@@ -1,0 +1,163 @@
+/* The tape: what was recorded, run backwards. */
+#include <string.h>
+
+#include "tensor/ctx.h"
+
+ds_tensor *ds_record(ds_ctx *cx, ds_node node)
+{
+    bool learns = false;
+    for (int i = 0; i < 3; i++) {
+        node.need[i] = node.in[i] && node.in[i]->learn;
+        learns = learns || node.need[i] || (node.w[i] && node.w[i]->grad);
+    }
+    if (!learns || cx->status != DS_OK)
+        return cx->status == DS_OK ? node.out : NULL;
+    node.out->learn = true;
+    if (!cx->record)
+        return node.out;
+    ds_node *kept = ds_step_alloc(cx, sizeof *kept);
+    if (!kept)
+        return NULL;
+    *kept = node;
+    kept->before = cx->tape;
+    if (node.op->again)
+        node.out->again = kept;
+    cx->tape = kept;
+    return node.out;
+}
+
+float *ds_grad(ds_ctx *cx, ds_tensor *t, bool *fresh)
+{
+    *fresh = !t->grad;
+    if (!t->grad)
+        t->grad = ds_work_alloc(cx, (size_t)t->n * (size_t)t->d * sizeof *t->grad);
+    return t->grad;
+}
+
+static void walk(ds_ctx *cx)
+{
+    while (cx->tape && cx->status == DS_OK) {
+        const ds_node *node = cx->tape;
+        cx->tape = node->before;
+        if (node->out->grad)
+            node->op->bwd(cx, node);
+    }
+}
+
+ds_status ds_backward(ds_ctx *cx, ds_tensor *loss)
+{
+    if (cx->status == DS_OK && (!loss || loss->n != 1 || loss->d != 1))
+        ds_ctx_fail(cx, DS_E_ARG, __FILE__, __LINE__, "backward: the loss must be a tensor [1, 1]");
+    if (cx->status == DS_OK && loss->learn) {
+        bool record = cx->record, fresh;
+        cx->backward = true;
+        cx->record = false;
+        float *one = ds_grad(cx, loss, &fresh);
+        if (one)
+            *one = 1;
+        walk(cx);
+        cx->backward = false;
+        cx->record = record;
+    }
+    cx->tape = NULL;
+    return ds_ctx_status(cx);
+}
+
+/* ---- blocks ---- */
+
+/* Between the two nodes of a recorded block, gradients and values made again are freed. */
+typedef struct block {
+    ds_block_fn  *fn;
+    const void   *arg;
+    float        *x; /* recompute: the block's input */
+    ds_arena_mark work;
+} block;
+
+static void end_bwd(ds_ctx *cx, const ds_node *node)
+{
+    ((block *)node->arg)->work = ds_arena_save(&cx->work);
+}
+
+static void begin_bwd(ds_ctx *cx, const ds_node *node)
+{
+    ds_arena_release(&cx->work, ((const block *)node->arg)->work);
+}
+
+/* The block runs again, now recorded on a tape of its own, which is then used up. */
+static void recompute_bwd(ds_ctx *cx, const ds_node *node)
+{
+    const block  *b = node->arg;
+    ds_tensor    *x = node->out;
+    ds_node      *before = cx->tape;
+    ds_arena_mark work = ds_arena_save(&cx->work), step = ds_arena_save(&cx->step);
+    memcpy(x->data, b->x, (size_t)x->n * (size_t)x->d * sizeof *x->data);
+    x->learn = node->need[0];
+    cx->tape = NULL;
+    cx->backward = false;
+    cx->record = true;
+    b->fn(cx, b->arg, x);
+    cx->backward = true;
+    cx->record = false;
+    walk(cx);
+    cx->tape = before;
+    ds_arena_release(&cx->work, work);
+    ds_arena_release(&cx->step, step);
+}
+
+static const ds_op end_op = { .name = "block end", .bwd = end_bwd };
+static const ds_op begin_op = { .name = "block begin", .bwd = begin_bwd };
+static const ds_op recompute_op = { .name = "recompute", .bwd = recompute_bwd };
+
+/* Nodes of blocks go on the tape whatever learns: they only free memory. */
+static void push(ds_ctx *cx, const ds_op *op, ds_tensor *x, const block *b, bool need)
+{
+    ds_node *node = ds_step_alloc(cx, sizeof *node);
+    if (!node)
+        return;
+    *node = (ds_node){ .before = cx->tape, .op = op, .out = x, .arg = b, .need = { need } };
+    cx->tape = node;
+}
+
+static ds_tensor *recorded(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x)
+{
+    block *b = ds_step_alloc(cx, sizeof *b);
+    DS_OP_ALLOCATED(cx);
+    *b = (block){ .fn = fn, .arg = arg };
+    ds_arena_mark work = ds_arena_save(&cx->work);
+    push(cx, &begin_op, x, b, false);
+    x = fn(cx, arg, x);
+    push(cx, &end_op, x, b, false);
+    ds_arena_release(&cx->work, work);
+    return x;
+}
+
+static ds_tensor *forgotten(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x)
+{
+    ds_arena_mark work = ds_arena_save(&cx->work), step = ds_arena_save(&cx->step);
+    x = fn(cx, arg, x);
+    ds_arena_release(&cx->work, work);
+    ds_arena_release(&cx->step, step);
+    return x;
+}
+
+ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x, bool recompute)
+{
+    if (cx->status != DS_OK)
+        return NULL;
+    if (!cx->record)
+        return forgotten(cx, fn, arg, x);
+    if (!recompute)
+        return recorded(cx, fn, arg, x);
+    size_t bytes = (size_t)x->n * (size_t)x->d * sizeof *x->data;
+    block *b = ds_step_alloc(cx, sizeof *b);
+    float *copy = ds_step_alloc(cx, bytes);
+    DS_OP_ALLOCATED(cx);
+    *b = (block){ .fn = fn, .arg = arg, .x = memcpy(copy, x->data, bytes) };
+    bool need = x->learn;
+    cx->record = false;
+    ds_tensor *y = forgotten(cx, fn, arg, x);
+    cx->record = true;
+    if (y && y->learn)
+        push(cx, &recompute_op, y, b, need);
+    return y;
+}
