@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     char               *text = NULL;
     size_t              n, words = 0;
     double              best = 0;
-    if (ds_seg_open(&m, &(ds_seg_opts) { .model = argc > 2 ? argv[2] : NULL }) || ds_segment_scratch_create(&s) ||
+    if (ds_seg_open(&m, &(ds_seg_opts){ .size = sizeof(ds_seg_opts), .model = argc > 2 ? argv[2] : NULL }) || ds_segment_scratch_create(&s) ||
         (argc > 1 && ds_read_text(argv[1], UINT32_MAX - 1, &text, &n))) {
         fprintf(stderr, "%s\n", ds_error());
         return 1;

@@ -5,7 +5,7 @@ int cmd_convert(int argc, char **argv);
 
 int cmd_convert(int argc, char **argv)
 {
-    ds_checkpoint_opts o = { 0 };
+    ds_checkpoint_opts o = { .size = sizeof o };
     int64_t            threads = 0;
     bool               force = false;
     const cli_opt      options[] = {

@@ -258,7 +258,7 @@ static void report(const options *o, const corpus *c, const ds_align_counts *k, 
 
 static int write_out(const options *o, const corpus *c, ds_align_format format, double start)
 {
-    ds_align_output out = { .format = format, .name = (const char *const *)c->name, .src_lang = o->src_lang,
+    ds_align_output out = { .size = sizeof out, .format = format, .name = (const char *const *)c->name, .src_lang = o->src_lang,
                             .tgt_lang = o->tgt_lang, .min_score = o->min_score, .min_gain = o->min_gain,
                             .unmatched = o->unmatched };
     ds_align_counts k;
@@ -285,7 +285,7 @@ static int align(const options *o, corpus *c, ds_align_format format)
     double        start = ds_now();
     cli_progress  progress = { 0 };
     ds_align_opts opts;
-    ds_align_defaults(&opts);
+    ds_align_opts_init(&opts);
     if (o->merge > INT32_MAX || o->merge < 1 || o->passes > INT32_MAX || o->passes < 0 || o->threads > 4096 || o->threads < 0)
         return cli_usage_error("data align: --merge, --passes or --threads is out of range");
     opts.max_merge = (int32_t)o->merge;

@@ -13,7 +13,10 @@ int cmd_data_classifier(int argc, char **argv)
     cli_progress progress = { 0 };
     int64_t      bits = 20, ngram = 2, epochs = 8, seed = 1;
     bool         json = false;
-    ds_classifier_train_opts c = { .rate = 0.5, .l2 = 1e-6, .held_out = 0.1, .progress = cli_progress_show, .user = &progress };
+    ds_classifier_train_opts c;
+    ds_classifier_train_opts_init(&c);
+    c.progress = cli_progress_show;
+    c.user = &progress;
     cli_opt options[] = { { "-o, --output", CLI_STR, &c.out, "FILE", "the model (required)" },
                           { "--positive", CLI_LIST, &good, "FILE", "good documents: file, directory or pattern (several times)" },
                           { "--negative", CLI_LIST, &bad, "FILE", "bad documents (several times)" },

@@ -227,7 +227,8 @@ static int parse_fold(void)
 static int train(char **path, int n)
 {
     cli_progress      progress = { 0 };
-    ds_lid_train_opts t = ds_lid_train_defaults();
+    ds_lid_train_opts t;
+    ds_lid_train_opts_init(&t);
     if (!o.out || n < 1)
         return cli_usage_error("--train needs FILEs of text and -o FILE for the model");
     t.paths = (const char *const *)path;

@@ -202,7 +202,8 @@ static int score_text(const ds_seg *m, ds_segment_scratch *s, const char *text, 
 static int train(void)
 {
     cli_progress          progress = { 0 };
-    ds_segment_train_opts t = ds_segment_train_defaults();
+    ds_segment_train_opts t;
+    ds_segment_train_opts_init(&t);
     if (!o.out)
         return cli_usage_error("--train needs -o FILE for the model");
     t.corpus = o.train;
@@ -220,7 +221,7 @@ static int train(void)
 
 static int use(const char *path)
 {
-    ds_seg_opts         opts = { .model = o.model, .user_dict = o.user, .lexicon = o.lexicon };
+    ds_seg_opts         opts = { .size = sizeof opts, .model = o.model, .user_dict = o.user, .lexicon = o.lexicon };
     ds_seg             *m = NULL;
     ds_segment_scratch *s = NULL;
     char               *text = NULL;

@@ -5,7 +5,7 @@ int cmd_init(int argc, char **argv);
 
 int cmd_init(int argc, char **argv)
 {
-    ds_checkpoint_opts o = { 0 };
+    ds_checkpoint_opts o = { .size = sizeof o };
     const char        *config = NULL;
     int64_t            seed = 0, threads = 0;
     bool               force = false;

@@ -7,7 +7,9 @@
  *  docs/ALIGNMENT.md explains the model. Results do not depend on the number of threads. */
 #ifndef DEEPSEEK_ALIGN_H
 #define DEEPSEEK_ALIGN_H
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/status.h"
 #include "deepseek/util.h"
@@ -55,6 +57,7 @@ typedef struct ds_alignment {
 } ds_alignment;
 
 typedef struct ds_align_opts {
+    size_t  size;      /* sizeof(ds_align_opts), set by ds_align_opts_init */
     int32_t max_merge; /* most sentences on one side of a bead, 1 to 8 */
     int32_t passes;    /* lexicon passes after the length pass, 0 to 20 */
     int32_t threads;   /* 0 = one per processor */
@@ -64,7 +67,14 @@ typedef struct ds_align_opts {
 } ds_align_opts;
 
 /** Defaults: max_merge 4, passes 3, threads 0, joint 1. */
-DS_API void ds_align_defaults(ds_align_opts *opts);
+static inline void ds_align_opts_init(ds_align_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->max_merge = 4;
+    o->passes = 3;
+    o->joint = 1;
+}
 
 /** Aligns `n` document pairs into out[0..n), which the caller provides and releases with ds_alignment_free each.
  *  opts NULL = defaults. DS_E_ARG (options, vectors on one side only), DS_E_NUMERIC (a vector that is not finite),
@@ -78,12 +88,18 @@ typedef enum ds_align_format {
 } ds_align_format;
 
 typedef struct ds_align_output {
+    size_t size; /* sizeof(ds_align_output), set by ds_align_output_init */
     ds_align_format format;
     const char *const *name;          /* [n] of the document pairs, or NULL: 0, 1, 2 ... */
     const char *src_lang, *tgt_lang;  /* for TMX; NULL = "und" */
     double min_score, min_gain;       /* beads below either are left out; BEADS prints all */
     int    unmatched;                 /* 1 = also print 0-1 and 1-0 beads */
 } ds_align_output;
+static inline void ds_align_output_init(ds_align_output *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
 
 typedef struct ds_align_counts {
     int64_t beads, kept, unmatched, below, blank; /* all; printed; 0-1 and 1-0 left out; left out by min_score or min_gain;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/status.h"
 
@@ -18,7 +19,7 @@ extern "C" {
 
 typedef struct ds_chat_template ds_chat_template;
 
-/** Options of a rendering; start from DS_CHAT_OPTS. */
+/** Options of a rendering; start from ds_chat_opts_init, or in C from DS_CHAT_OPTS. */
 typedef struct ds_chat_opts {
     size_t      size;                  /* sizeof(ds_chat_opts) */
     const char *tools;                 /* JSON array of tools as in OpenAI's API; NULL = none */
@@ -29,6 +30,12 @@ typedef struct ds_chat_opts {
 } ds_chat_opts;
 
 #define DS_CHAT_OPTS { .size = sizeof(ds_chat_opts), .add_generation_prompt = true }
+static inline void ds_chat_opts_init(ds_chat_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->add_generation_prompt = true;
+}
 
 /** Opens the chat template of a model directory (chat_template.jinja, chat_template.json, or tokenizer_config.json; DeepSeek
  *  families without one get their own format) or of a .gguf file. `name` chooses one of several named templates ("tool_use",

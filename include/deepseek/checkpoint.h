@@ -5,7 +5,9 @@
  *  they are complete. */
 #ifndef DEEPSEEK_CHECKPOINT_H
 #define DEEPSEEK_CHECKPOINT_H
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/status.h"
 #include "deepseek/util.h"
@@ -14,8 +16,9 @@
 extern "C" {
 #endif
 
-/** Options of the calls below; zero everything, then set what differs. */
+/** Options of the calls below. */
 typedef struct ds_checkpoint_opts {
+    size_t          size;        /* sizeof(ds_checkpoint_opts), set by ds_checkpoint_opts_init */
     const char     *type;        /* of the matrices: "q4_0", "bf16", "q4_k_m" ...; NULL: convert keeps the stored types, create
                                     takes bf16 */
     const char     *imatrix;     /* convert: file with the importance of columns (docs/FORMATS.md), or NULL */
@@ -26,6 +29,11 @@ typedef struct ds_checkpoint_opts {
     ds_progress_fn *progress;    /* in bytes of output; NULL = none */
     void           *user;        /* for progress */
 } ds_checkpoint_opts;
+static inline void ds_checkpoint_opts_init(ds_checkpoint_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
 
 /** Describes a checkpoint as JSON: "path", "layout", "config" (Hugging Face names), "parameters", "bytes", "types"
  *  (tensors, values and bytes of each), "tensors" (name, type, shape, bytes, file), "tokenizer", and "memory" (bytes of

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/status.h"
 #include "deepseek/util.h"
@@ -12,10 +13,9 @@
 extern "C" {
 #endif
 
-/** How a pipeline runs, apart from its configuration. Zero-initialise it and set `size` to sizeof(ds_data_opts). Nothing
- *  here but the shard changes the bytes that are written. */
+/** How a pipeline runs, apart from its configuration. Nothing here but the shard changes the bytes that are written. */
 typedef struct ds_data_opts {
-    size_t          size;
+    size_t          size;            /* sizeof(ds_data_opts), set by ds_data_opts_init */
     int             n_thread;        /* 0 = one per processor */
     int64_t         shard, n_shard;  /* do share `shard` (from 0) of `n_shard` of the input; n_shard 0 or 1 = all of it */
     bool            restart;         /* drop what an interrupted run left, instead of going on from it */
@@ -24,6 +24,11 @@ typedef struct ds_data_opts {
     ds_progress_fn *progress;
     void           *user;
 } ds_data_opts;
+static inline void ds_data_opts_init(ds_data_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
 
 /** Runs the pipeline that the YAML text yaml[0..n) describes; `name` is for messages. Writes documents, removed documents
  *  with reasons, token shards and the report (report.json, report.html) under the configured output directory. An
@@ -42,6 +47,7 @@ DS_API ds_status ds_data_mix(const char *yaml, size_t n, const char *name, const
 
 /** Training a quality classifier: logistic regression on hashed words and word n-grams, by AdaGrad. */
 typedef struct ds_classifier_train_opts {
+    size_t             size;      /* sizeof(ds_classifier_train_opts), set by ds_classifier_train_opts_init */
     const char *const *positive, *const *negative; /* files, directories or patterns of documents (.jsonl, .txt, .gz, .zst) */
     int                n_positive, n_negative;
     const char        *out;       /* the model file */
@@ -55,6 +61,19 @@ typedef struct ds_classifier_train_opts {
     ds_progress_fn    *progress;
     void              *user;
 } ds_classifier_train_opts;
+/** Defaults: bits 20, ngram 2, epochs 8, rate 0.5, l2 1e-6, held_out 0.1, seed 1. */
+static inline void ds_classifier_train_opts_init(ds_classifier_train_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->bits = 20;
+    o->ngram = 2;
+    o->epochs = 8;
+    o->rate = 0.5;
+    o->l2 = 1e-6;
+    o->held_out = 0.1;
+    o->seed = 1;
+}
 
 /** *accuracy: share of right answers among the held-out documents (NaN without any). The same input and seed give the
  *  same file. */

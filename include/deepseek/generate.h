@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/model.h"
 
@@ -49,8 +50,15 @@ typedef struct ds_sampling {
     uint64_t             seed;   /* equal seeds give equal texts, whatever else runs in the batch */
     uint64_t             stream; /* different streams of one seed are independent (ds_generate sets it to the choice) */
 } ds_sampling;
+static inline void ds_sampling_init(ds_sampling *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->temperature = o->top_p = o->min_p = NAN;
+    o->repetition_penalty = o->presence_penalty = o->frequency_penalty = NAN;
+    o->top_k = -1;
+}
 
-DS_API void ds_sampling_init(ds_sampling *s);
 /** Fills what is unset from the model's generation_config.json (m may be NULL), then with neutral values. When the model samples
  *  by default (do_sample) its temperature, top_k, top_p and min_p are taken; otherwise temperature becomes 0, or 1 when the
  *  caller has set top_k, top_p or min_p. */
@@ -132,8 +140,15 @@ typedef struct ds_generate_options {
     ds_progress_fn    *progress;       /* tokens read, then tokens written; may be NULL. Non-zero cancels everything */
     void              *user;           /* for both */
 } ds_generate_options;
+static inline void ds_generate_options_init(ds_generate_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->max_new_tokens = o->max_length = -1;
+    o->n_choice = 1;
+    o->logprobs = -1;
+}
 
-DS_API void ds_generate_options_init(ds_generate_options *o);
 
 /** One continuation. */
 typedef struct ds_generation {

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/status.h"
 #include "deepseek/util.h"
@@ -25,7 +26,7 @@
 extern "C" {
 #endif
 
-/** Start from DS_HUB_OPTS; every NULL or 0 means "as the environment says, else the default". */
+/** Start from ds_hub_opts_init, or in C from DS_HUB_OPTS; every NULL or 0 means "as the environment says, else the default". */
 typedef struct ds_hub_opts {
     size_t             size;       /* sizeof(ds_hub_opts) */
     const char        *source;     /* "hf" or "modelscope"; NULL = both caches when looking, hf when downloading */
@@ -44,6 +45,11 @@ typedef struct ds_hub_opts {
 } ds_hub_opts;
 
 #define DS_HUB_OPTS { .size = sizeof(ds_hub_opts) }
+static inline void ds_hub_opts_init(ds_hub_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
 
 /** One file of a model. */
 typedef struct ds_hub_file {

@@ -7,6 +7,7 @@
 #define DEEPSEEK_LID_H
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/status.h"
 #include "deepseek/util.h"
@@ -38,6 +39,7 @@ DS_API int         ds_lid_count(const ds_lid *m);
 DS_API const char *ds_lid_code(const ds_lid *m, int i);
 
 typedef struct ds_lid_train_opts {
+    size_t             size;  /* sizeof(ds_lid_train_opts), set by ds_lid_train_opts_init */
     const char *const *paths; /* files of "CODE<TAB>TEXT" lines (columns between the first and the last are ignored) */
     int                n_path;
     int32_t            buckets; /* rows of the table; default 131072 */
@@ -48,8 +50,16 @@ typedef struct ds_lid_train_opts {
     ds_progress_fn    *progress; /* may be NULL */
     void              *progress_user;
 } ds_lid_train_opts;
+static inline void ds_lid_train_opts_init(ds_lid_train_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->buckets = 1 << 17;
+    o->epochs = 20;
+    o->rate = 0.5;
+    o->seed = 1;
+}
 
-DS_API ds_lid_train_opts ds_lid_train_defaults(void);
 /** Trains and writes a model file. The same input and seed give the same bytes. */
 DS_API ds_status ds_lid_train(const ds_lid_train_opts *opts, const char *out_path);
 

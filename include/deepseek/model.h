@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/tokenizer.h"
 #include "deepseek/types.h"
@@ -30,8 +31,13 @@ typedef struct ds_model_options {
     ds_progress_fn *progress; /* while loading; may be NULL */
     void           *user;
 } ds_model_options;
+static inline void ds_model_options_init(ds_model_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->dtype = o->kv_dtype = DS_DTYPE_NONE;
+}
 
-DS_API void ds_model_options_init(ds_model_options *o);
 
 /** Opens a Hugging Face directory or a GGUF file. o = NULL means defaults. Weights that do not fit the memory stream from disk.
  *  DS_E_NOT_FOUND, DS_E_IO, DS_E_FORMAT, DS_E_UNSUPPORTED, DS_E_SHAPE, DS_E_BUDGET, DS_E_NOMEM, DS_E_CANCELLED. */

@@ -8,6 +8,7 @@
 #define DEEPSEEK_SEGMENT_H
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "deepseek/status.h"
 #include "deepseek/util.h"
@@ -22,6 +23,7 @@ typedef struct ds_seg ds_seg;
 typedef struct ds_segment_scratch ds_segment_scratch;
 
 typedef struct ds_seg_opts {
+    size_t      size;      /* sizeof(ds_seg_opts), set by ds_seg_opts_init */
     const char *model;     /* a model file, or the name of a built-in model: NULL or "gsd" = words as in Universal Dependencies'
                               Chinese GSD; "lexicon" = words as the lexicon has them (coarser: 计算机科学 whole) */
     const char *user_dict; /* words that are always kept whole, one a line (anything after the word is ignored); NULL = none.
@@ -29,6 +31,11 @@ typedef struct ds_seg_opts {
     const char *lexicon;   /* replaces the model's lexicon: "WORD [COUNT]" a line. The model consults a lexicon but may overrule
                               it; another lexicon moves it to another standard of what a word is. NULL = the model's own */
 } ds_seg_opts;
+static inline void ds_seg_opts_init(ds_seg_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
 
 /** opts may be NULL. DS_E_NOT_FOUND, DS_E_IO, or DS_E_FORMAT when the file is not a segmentation model. */
 DS_API ds_status ds_seg_open(ds_seg **out, const ds_seg_opts *opts);
@@ -61,6 +68,7 @@ DS_API ds_status   ds_segment_tag(const ds_seg *m, const char *text, const ds_se
 DS_API const char *ds_segment_tag_name(const ds_seg *m, uint8_t tag);
 
 typedef struct ds_segment_train_opts {
+    size_t      size;     /* sizeof(ds_segment_train_opts), set by ds_segment_train_opts_init */
     const char *corpus;   /* a sentence a line, words separated by spaces; "word/TAG" throughout also trains the tagger */
     const char *lexicon;  /* "WORD COUNT" a line; NULL = none */
     double      min_count;/* lexicon words with a smaller count are left out; default 3 */
@@ -75,8 +83,18 @@ typedef struct ds_segment_train_opts {
     ds_progress_fn *progress; /* may be NULL */
     void           *progress_user;
 } ds_segment_train_opts;
+static inline void ds_segment_train_opts_init(ds_segment_train_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    o->min_count = 3;
+    o->epochs = 12;
+    o->rate = 0.1;
+    o->l2 = 1e-6;
+    o->dropout = 0.2;
+    o->seed = 1;
+}
 
-DS_API ds_segment_train_opts ds_segment_train_defaults(void);
 /** Trains and writes a model file. The same input and seed give the same bytes. */
 DS_API ds_status ds_segment_train(const ds_segment_train_opts *opts, const char *out_path);
 

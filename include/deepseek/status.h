@@ -37,6 +37,16 @@ typedef enum ds_status {
     DS_E_CANCELLED = 130  /* stopped by the caller (128 + SIGINT, as shells expect) */
 } ds_status;
 
+/* Options. Every options struct NAME begins with its size, and NAME_init() of the header sets that size and the defaults:
+ *
+ *      ds_model_options o;
+ *      ds_model_options_init(&o);
+ *      o.threads = 4;
+ *
+ * New options are added at the end of a struct, so a program that was built against an older header works with a newer library
+ * (what it does not know keeps its default), and the other way round (what the library does not know is ignored). Wherever a
+ * call takes options, NULL means the defaults. Structs that the library fills and hands over grow only with a new SONAME. */
+
 /** Short lower-case name of a code, for example "format". Never NULL; static storage. */
 DS_API const char *ds_status_name(ds_status s);
 

@@ -5,14 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "data/align_model.h"
 
 enum { SENTENCES_MOST = 10000000 };
-
-void ds_align_defaults(ds_align_opts *o)
-{
-    *o = (ds_align_opts){ .max_merge = 4, .passes = 3, .threads = 0, .joint = 1 };
-}
 
 void ds_alignment_free(ds_alignment *a)
 {
@@ -467,9 +463,8 @@ ds_status ds_align(const ds_align_pair *pair, int64_t n, const ds_align_opts *op
 {
     ds_align_opts o;
     ds_pool      *pool;
-    ds_align_defaults(&o);
-    if (opts)
-        o = *opts;
+    ds_align_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, opts, "ds_align_opts"));
     for (int64_t d = 0; d < n; d++)
         out[d] = (ds_alignment){ 0 };
     if (n <= 0)

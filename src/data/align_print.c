@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "data/align_model.h"
 
 typedef struct printer {
@@ -182,9 +183,13 @@ static ds_status print_all(printer *p, const ds_align_pair *pair, const ds_align
 }
 
 ds_status ds_align_print(char **text, size_t *n_text, const ds_align_pair *pair, const ds_alignment *a, int64_t n,
-                         const ds_align_output *o, ds_align_counts *counts)
+                         const ds_align_output *given, ds_align_counts *counts)
 {
-    printer   p = { .o = o };
+    ds_align_output o;
+    printer         p = { .o = &o };
+    *text = NULL;
+    ds_align_output_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, given, "ds_align_output"));
     ds_status st = print_all(&p, pair, a, n);
     *n_text = p.out.len;
     *text = st == DS_OK ? ds_buf_take(&p.out) : NULL;

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "data/input.h"
 #include "data/rules.h"
 #include "data/shard.h" /* ds_shuffle */
@@ -212,7 +213,7 @@ static void interleave(training *t)
     }
 }
 
-ds_status ds_classifier_train(const ds_classifier_train_opts *o, double *accuracy)
+static ds_status train_with(const ds_classifier_train_opts *o, double *accuracy)
 {
     training t = { .c = { .bits = (uint32_t)o->bits, .ngram = (uint32_t)o->ngram, .owned = true } };
     if (o->bits < 8 || o->bits > 28 || o->ngram < 1 || o->ngram > 5 || o->epochs < 1 || o->held_out < 0 || o->held_out > 0.9)
@@ -239,6 +240,14 @@ ds_status ds_classifier_train(const ds_classifier_train_opts *o, double *accurac
     ds_free(t.ex);
     ds_shingles_free(&t.sh);
     return st;
+}
+
+ds_status ds_classifier_train(const ds_classifier_train_opts *given, double *accuracy)
+{
+    ds_classifier_train_opts o;
+    ds_classifier_train_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, given, "ds_classifier_train_opts"));
+    return train_with(&o, accuracy);
 }
 
 /* ---- the stage ---- */

@@ -4,15 +4,11 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/rng.h"
 #include "data/lid_model.h"
 
 enum { MAX_LETTERS = 3000, WINDOWS = 3, WINDOW_WORDS = 6, MAX_FEATURES = (MAX_LETTERS + 1) * (LID_NGRAM + 1) };
-
-ds_lid_train_opts ds_lid_train_defaults(void)
-{
-    return (ds_lid_train_opts) { .buckets = 1 << 17, .epochs = 20, .rate = 0.5, .seed = 1 };
-}
 
 typedef struct example {
     const char *text;
@@ -291,8 +287,11 @@ static void free_trainer(trainer *t)
     ds_free(t);
 }
 
-ds_status ds_lid_train(const ds_lid_train_opts *opts, const char *out_path)
+ds_status ds_lid_train(const ds_lid_train_opts *given, const char *out_path)
 {
+    ds_lid_train_opts o, *opts = &o;
+    ds_lid_train_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, given, "ds_lid_train_opts"));
     if (opts->n_path < 1 || opts->buckets < 16 || opts->buckets > 1 << 22 || opts->epochs < 1 || !(opts->rate > 0) ||
         (opts->folds > 1 && (opts->fold < 0 || opts->fold >= opts->folds)))
         return ds_fail(DS_E_ARG, "training needs files, 16 to 4194304 buckets, epochs >= 1, rate > 0 and 0 <= fold < folds");

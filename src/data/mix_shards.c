@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "data/mix.h"
 #include "data/util.h"
 #include "deepseek/data.h"
@@ -106,16 +107,17 @@ static ds_status run(mixing *m, const ds_data_opts *o, char **report)
     return write(m, dir, report);
 }
 
-ds_status ds_data_mix(const char *yaml, size_t n, const char *name, const ds_data_opts *o, char **report)
+ds_status ds_data_mix(const char *yaml, size_t n, const char *name, const ds_data_opts *given, char **report)
 {
-    mixing m = { 0 };
+    ds_data_opts o;
+    mixing       m = { 0 };
     if (report)
         *report = NULL;
-    if (o->size != sizeof *o)
-        return ds_fail(DS_E_ARG, "ds_data_opts.size is %zu, expected %zu", o->size, sizeof *o);
+    ds_data_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, given, "ds_data_opts"));
     ds_status st = ds_conf_parse(&m.conf, yaml, n, name);
     if (st == DS_OK)
-        st = run(&m, o, report);
+        st = run(&m, &o, report);
     for (int i = 0; i < m.n; i++)
         ds_shard_set_close(&m.set[i]);
     ds_free(m.set);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "data/pack.h"
 #include "data/util.h"
 #include "deepseek/segment.h"
@@ -608,15 +609,16 @@ static ds_status run(engine *e, char **report)
     }
 }
 
-ds_status ds_data_run(const char *yaml, size_t n, const char *name, const ds_data_opts *opts, char **report)
+ds_status ds_data_run(const char *yaml, size_t n, const char *name, const ds_data_opts *given, char **report)
 {
-    ds_pipeline p;
-    engine      e = { .p = &p, .o = opts, .source = { .fd = -1 }, .lock = -1 };
+    ds_pipeline  p;
+    ds_data_opts o;
+    engine       e = { .p = &p, .o = &o, .source = { .fd = -1 }, .lock = -1 };
     if (report)
         *report = NULL;
-    if (opts->size != sizeof *opts)
-        return ds_fail(DS_E_ARG, "ds_data_opts.size is %zu, expected %zu", opts->size, sizeof *opts);
-    ds_status st = ds_pipeline_load(&p, yaml, n, name, opts);
+    ds_data_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, given, "ds_data_opts"));
+    ds_status st = ds_pipeline_load(&p, yaml, n, name, &o);
     e.spill.fd = e.removed.fd = e.out.fd = -1;
     if (st == DS_OK)
         st = setup(&e);

@@ -128,7 +128,7 @@ static ds_status load_segmenter(ds_pipeline *p)
     DS_TRY(ds_conf_str(p->conf, ds_conf_root(p->conf), "segment", "false", &model));
     if (strcmp(model, "false") == 0)
         return DS_OK;
-    ds_seg_opts o = { .model = strcmp(model, "true") == 0 ? NULL : model };
+    ds_seg_opts o = { .size = sizeof o, .model = strcmp(model, "true") == 0 ? NULL : model };
     return ds_seg_open(&p->segmenter, &o);
 }
 

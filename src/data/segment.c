@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/str.h"
 #include "data/builtin.h"
 #include "data/segment_model.h"
@@ -217,8 +218,10 @@ static ds_status open_model(ds_seg **out, const char *model)
 
 ds_status ds_seg_open(ds_seg **out, const ds_seg_opts *opts)
 {
-    ds_seg_opts o = opts ? *opts : (ds_seg_opts) { 0 };
+    ds_seg_opts o;
     *out = NULL;
+    ds_seg_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, opts, "ds_seg_opts"));
     DS_TRY(open_model(out, o.model));
     ds_status st = o.lexicon ? read_new_lexicon(*out, o.lexicon) : DS_OK;
     if (st == DS_OK && o.user_dict)

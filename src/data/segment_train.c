@@ -5,16 +5,12 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/rng.h"
 #include "data/segment_model.h"
 #include "data/segment_tagger.h"
 #include "data/segment_train.h"
 #include "data/words.h"
-
-ds_segment_train_opts ds_segment_train_defaults(void)
-{
-    return (ds_segment_train_opts) { .min_count = 3, .epochs = 12, .rate = 0.1, .l2 = 1e-6, .dropout = 0.2, .seed = 1 };
-}
 
 /* ---- what the chunks of the corpus look like, kept compactly ---- */
 
@@ -347,8 +343,11 @@ static void seg_trainer_free(trainer *t)
     ds_free(t);
 }
 
-ds_status ds_segment_train(const ds_segment_train_opts *opts, const char *out_path)
+ds_status ds_segment_train(const ds_segment_train_opts *given, const char *out_path)
 {
+    ds_segment_train_opts o, *opts = &o;
+    ds_segment_train_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, given, "ds_segment_train_opts"));
     if (!opts->corpus || opts->epochs < 1 || !(opts->rate > 0) || !(opts->dropout >= 0 && opts->dropout < 1))
         return ds_fail(DS_E_ARG, "training needs a corpus, epochs >= 1, rate > 0 and dropout in [0, 1)");
     ds_buf     corpus = { 0 }, lexicon = { 0 };

@@ -8,17 +8,16 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "base/str.h"
 #include "hub/cache.h"
 #include "hub/pull.h"
 #include "hub/remove.h"
 
-static ds_status check_opts(const ds_hub_opts *o)
+static ds_status take_opts(ds_hub_opts *o, const ds_hub_opts *given)
 {
-    if (!o)
-        return DS_OK;
-    if (o->size != sizeof *o)
-        return ds_fail(DS_E_ARG, "ds_hub_opts.size is %zu, expected %zu: start from DS_HUB_OPTS", o->size, sizeof *o);
+    ds_hub_opts_init(o);
+    DS_TRY(ds_options_take(o, sizeof *o, given, "ds_hub_opts"));
     if (o->n_include < 0 || (o->n_include && !o->include) || o->connections < 0 || o->connections > 16)
         return ds_fail(DS_E_ARG, "ds_hub_opts: n_include %d or connections %d (0 to 16) is out of range", o->n_include,
                        o->connections);
@@ -102,11 +101,11 @@ static ds_status resolve(ds_arena *a, const char *text, const ds_hub_opts *o, co
 ds_status ds_hub_resolve(const char *name, const ds_hub_opts *opts, char **path)
 {
     ds_arena    a = { .block_size = 16 << 10 };
+    ds_hub_opts o;
     const char *found = NULL;
     *path = NULL;
-    ds_status st = check_opts(opts);
-    if (st == DS_OK)
-        st = resolve(&a, name, opts, &found);
+    DS_TRY(take_opts(&o, opts));
+    ds_status st = resolve(&a, name, &o, &found);
     if (st == DS_OK && !(*path = ds_strdup(found)))
         st = DS_E_NOMEM;
     ds_arena_free(&a);
@@ -135,15 +134,16 @@ static ds_status models_new(ds_hub_models *m, ds_arena **a)
     return DS_OK;
 }
 
-ds_status ds_hub_pull(const char *text, const ds_hub_opts *opts, ds_hub_models *out)
+ds_status ds_hub_pull(const char *text, const ds_hub_opts *given, ds_hub_models *out)
 {
+    ds_hub_opts   o, *opts = &o;
     ds_hub_models result;
     ds_arena     *a;
     ds_hub_name   name;
     ds_hub_env    env;
     if (out)
         *out = (ds_hub_models){ 0 };
-    DS_TRY(check_opts(opts));
+    DS_TRY(take_opts(opts, given));
     DS_TRY(models_new(&result, &a));
     ds_status st = ds_hub_name_parse(a, text, opts, &name);
     if (st == DS_OK && name.built_in)
@@ -276,13 +276,14 @@ static int by_repo(const void *x, const void *y)
     return c ? c : strcmp(a->revision, b->revision);
 }
 
-ds_status ds_hub_list(const ds_hub_opts *opts, ds_hub_models *out)
+ds_status ds_hub_list(const ds_hub_opts *given, ds_hub_models *out)
 {
+    ds_hub_opts o, *opts = &o;
     ds_arena   *a;
     ds_hub_env  env;
     ds_hub_name any;
     *out = (ds_hub_models){ 0 };
-    DS_TRY(check_opts(opts));
+    DS_TRY(take_opts(opts, given));
     DS_TRY(models_new(out, &a));
     ds_status st = ds_hub_name_parse(a, "any/name", opts, &any); /* for opts->source */
     if (st == DS_OK)
@@ -303,7 +304,6 @@ ds_status ds_hub_list(const ds_hub_opts *opts, ds_hub_models *out)
 static ds_status find_place(ds_arena *a, const char *text, const ds_hub_opts *o, ds_hub_env *env, ds_hub_name *name,
                             ds_hub_place *place)
 {
-    DS_TRY(check_opts(o));
     DS_TRY(ds_hub_name_parse(a, text, o, name));
     if (name->built_in)
         return ds_fail(DS_E_ARG, "%s: is built in, not in a cache", text);
@@ -311,18 +311,21 @@ static ds_status find_place(ds_arena *a, const char *text, const ds_hub_opts *o,
     return ds_hub_place_find(a, env, name, place);
 }
 
-ds_status ds_hub_show(const char *text, const ds_hub_opts *opts, ds_hub_models *out)
+ds_status ds_hub_show(const char *text, const ds_hub_opts *given, ds_hub_models *out)
 {
+    ds_hub_opts  o;
     ds_arena    *a;
     ds_hub_env   env;
     ds_hub_name  name;
     ds_hub_place place;
+    *out = (ds_hub_models){ 0 };
+    DS_TRY(take_opts(&o, given));
     DS_TRY(models_new(out, &a));
-    ds_status st = find_place(a, text, opts, &env, &name, &place);
+    ds_status st = find_place(a, text, &o, &env, &name, &place);
     if (st == DS_OK && !(out->model = ds_arena_calloc(a, sizeof *out->model)))
         st = DS_E_NOMEM;
     if (st == DS_OK)
-        st = ds_hub_inspect(a, &place, opts && opts->no_weights, out->model);
+        st = ds_hub_inspect(a, &place, o.no_weights, out->model);
     if (st == DS_OK)
         st = find_refs(a, &place, &out->model->refs);
     out->n = 1;
@@ -331,14 +334,18 @@ ds_status ds_hub_show(const char *text, const ds_hub_opts *opts, ds_hub_models *
     return st;
 }
 
-ds_status ds_hub_remove(const char *text, const ds_hub_opts *opts, uint64_t *freed)
+ds_status ds_hub_remove(const char *text, const ds_hub_opts *given, uint64_t *freed)
 {
+    ds_hub_opts  o;
     ds_arena     a = { .block_size = 16 << 10 };
     ds_hub_env   env;
     ds_hub_name  name;
     ds_hub_place place;
     uint64_t     bytes = 0;
-    ds_status    st = find_place(&a, text, opts, &env, &name, &place);
+    if (freed)
+        *freed = 0;
+    DS_TRY(take_opts(&o, given));
+    ds_status st = find_place(&a, text, &o, &env, &name, &place);
     if (st == DS_E_NOT_FOUND && name.repo && !name.revision) { /* perhaps one that no branch names: an unfinished pull */
         ds_status found = ds_hub_place_make(&a, &env, name.source == DS_HUB_MS ? DS_HUB_MS : DS_HUB_HF, name.repo, "", &place);
         st = found != DS_OK ? found : ds_is_dir(place.root) ? DS_OK : ds_hub_not_here(&name);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "infer/model.h"
 #include "infer/stop.h"
 
@@ -43,24 +44,16 @@ typedef struct run {
     bool                 cancelled;
 } run;
 
-void ds_generate_options_init(ds_generate_options *o)
-{
-    *o = (ds_generate_options){ .size = sizeof *o, .max_new_tokens = -1, .max_length = -1, .n_choice = 1, .logprobs = -1 };
-}
-
 const char *ds_finish_name(ds_finish f)
 {
     static const char *const name[] = { "none", "stop", "length", "cancelled" };
     return (unsigned)f < sizeof name / sizeof *name ? name[f] : "unknown";
 }
 
-static ds_generate_options options_of(const ds_generate_options *given)
+static ds_status take_options(ds_generate_options *o, const ds_generate_options *given)
 {
-    ds_generate_options o;
-    ds_generate_options_init(&o);
-    if (given)
-        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    return o;
+    ds_generate_options_init(o);
+    return ds_options_take(o, sizeof *o, given, "ds_generate_options");
 }
 
 /* ---- prompts ---- */
@@ -81,9 +74,10 @@ static ds_status only_bos(const ds_tokenizer *t, int32_t **token, int64_t *n)
 
 ds_status ds_prompt_encode(ds_model *m, const char *text, size_t n, const ds_generate_options *options, int32_t **token, int64_t *n_token)
 {
-    ds_generate_options o = options_of(options);
+    ds_generate_options o;
     const ds_tokenizer *t = ds_model_tokenizer(m);
     *token = NULL;
+    DS_TRY(take_options(&o, options));
     if (!t)
         return DS_E_NOT_FOUND;
     unsigned flags = (o.no_bos ? 0 : DS_ENCODE_TEMPLATE) | (o.no_special ? 0 : DS_ENCODE_SPECIAL);
@@ -93,7 +87,8 @@ ds_status ds_prompt_encode(ds_model *m, const char *text, size_t n, const ds_gen
 
 ds_status ds_generate_room(const ds_model *m, const ds_generate_options *options, int64_t n_prompt, int64_t *room)
 {
-    ds_generate_options o = options_of(options);
+    ds_generate_options o;
+    DS_TRY(take_options(&o, options));
     int64_t most = o.max_new_tokens, length = o.max_length;
     if (most < 0 && length < 0) { /* the caller's wins over the model's, max_new_tokens over max_length */
         most = m->generation.max_new_tokens;
@@ -487,8 +482,7 @@ static ds_status allocate(run *r, int64_t n_prompt)
 static ds_status set_up(run *r, const ds_prompt *prompt, int64_t n_prompt)
 {
     ds_sampling_init(&r->sampling);
-    if (r->o.sampling)
-        memcpy(&r->sampling, r->o.sampling, r->o.sampling->size < sizeof r->sampling ? r->o.sampling->size : sizeof r->sampling);
+    DS_TRY(ds_options_take(&r->sampling, sizeof r->sampling, r->o.sampling, "ds_sampling"));
     ds_sampling_resolve(&r->sampling, r->m);
     r->out->seed = r->sampling.seed;
     r->t = r->m->tokenizer;
@@ -543,7 +537,9 @@ static void tear_down(run *r)
 
 ds_status ds_generate(ds_model *m, const ds_prompt *prompt, int64_t n_prompt, const ds_generate_options *options, ds_generated **out)
 {
-    run r = { .m = m, .o = options_of(options) };
+    run r = { .m = m };
+    *out = NULL;
+    DS_TRY(take_options(&r.o, options));
     *out = r.out = ds_calloc(1, sizeof *r.out);
     if (!r.out)
         return DS_E_NOMEM;

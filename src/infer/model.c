@@ -5,14 +5,10 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/thread.h"
 #include "infer/plan.h"
 #include "op/ops.h"
-
-void ds_model_options_init(ds_model_options *o)
-{
-    *o = (ds_model_options){ .size = sizeof *o, .dtype = DS_DTYPE_NONE, .kv_dtype = DS_DTYPE_NONE };
-}
 
 /* ---- opening ---- */
 
@@ -80,8 +76,7 @@ ds_status ds_model_open(ds_model **out, const char *path, const ds_model_options
     ds_model_options o;
     ds_model_options_init(&o);
     *out = NULL;
-    if (options)
-        memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    DS_TRY(ds_options_take(&o, sizeof o, options, "ds_model_options"));
     ds_model *m = ds_calloc(1, sizeof *m);
     if (!m)
         return DS_E_NOMEM;

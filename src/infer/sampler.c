@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/rng.h"
 #include "deepseek/generate.h"
 #include "infer/select.h"
@@ -21,12 +22,6 @@ struct ds_sampler {
     float         *raw; /* the model's own distribution, when log-probabilities are wanted */
     size_t         cap_raw;
 };
-
-void ds_sampling_init(ds_sampling *s)
-{
-    *s = (ds_sampling){ .size = sizeof *s, .temperature = NAN, .top_k = -1, .top_p = NAN, .min_p = NAN, .repetition_penalty = NAN,
-                        .presence_penalty = NAN, .frequency_penalty = NAN };
-}
 
 static ds_status check(const ds_sampling *s, int64_t n_vocab)
 {
@@ -57,8 +52,7 @@ static bool penalizes(const ds_sampling *s)
 
 static ds_status set_up(ds_sampler *s, const ds_sampling *from)
 {
-    ds_sampling_init(&s->s);
-    memcpy(&s->s, from, from->size < sizeof s->s ? from->size : sizeof s->s);
+    s->s = *from;
     ds_sampling_resolve(&s->s, NULL);
     DS_TRY(check(&s->s, s->n_vocab));
     s->bias = ds_calloc((size_t)s->s.n_bias + 1, sizeof *s->bias);
@@ -74,13 +68,17 @@ static ds_status set_up(ds_sampler *s, const ds_sampling *from)
     return s->generated && s->seen ? DS_OK : DS_E_NOMEM;
 }
 
-ds_status ds_sampler_create(ds_sampler **out, int64_t n_vocab, const ds_sampling *from)
+ds_status ds_sampler_create(ds_sampler **out, int64_t n_vocab, const ds_sampling *given)
 {
+    ds_sampling from;
+    *out = NULL;
+    ds_sampling_init(&from);
+    DS_TRY(ds_options_take(&from, sizeof from, given, "ds_sampling"));
     ds_sampler *s = *out = ds_calloc(1, sizeof *s);
     if (!s)
         return DS_E_NOMEM;
     s->n_vocab = n_vocab;
-    ds_status st = set_up(s, from);
+    ds_status st = set_up(s, &from);
     if (st != DS_OK)
         ds_sampler_destroy(out);
     return st;

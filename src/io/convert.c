@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/thread.h"
 #include "io/checkpoint.h"
 #include "io/imatrix.h"
@@ -343,10 +344,12 @@ static ds_status convert(convert_job *j, const char *in, const char *out)
 
 ds_status ds_checkpoint_convert(const char *in, const char *out, const ds_checkpoint_opts *opts, char **note)
 {
-    static const ds_checkpoint_opts none;
-    convert_job                     j = { .opts = opts ? opts : &none };
+    ds_checkpoint_opts o;
+    convert_job         j = { .opts = &o };
     if (note)
         *note = NULL;
+    ds_checkpoint_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, opts, "ds_checkpoint_opts"));
     ds_status st = convert(&j, in, out);
     if (note && j.note.len)
         *note = ds_buf_take(&j.note);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/thread.h"
 #include "io/hf_config.h"
 #include "io/random.h"
@@ -189,9 +190,11 @@ static ds_status create(create_job *j, const char *config, const char *out)
 
 ds_status ds_checkpoint_create(const char *config, const char *out, const ds_checkpoint_opts *opts)
 {
-    static const ds_checkpoint_opts none;
-    create_job                      j = { .opts = opts ? opts : &none };
-    ds_status                       st = create(&j, config, out);
+    ds_checkpoint_opts o;
+    create_job         j = { .opts = &o };
+    ds_checkpoint_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, opts, "ds_checkpoint_opts"));
+    ds_status st = create(&j, config, out);
     ds_pool_destroy(&j.pool);
     ds_free(j.tensor);
     ds_free(j.chunk);

@@ -6,6 +6,7 @@
 #include "base/gguf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "text/jinja.h"
 
 enum { MAX_TEMPLATE = 4 << 20 };
@@ -414,14 +415,12 @@ static ds_status render(const ds_chat_template *t, json_t *messages, json_t *too
 
 ds_status ds_chat_render(const ds_chat_template *t, const char *messages, const ds_chat_opts *opts, char **text, size_t *n)
 {
-    ds_chat_opts o = DS_CHAT_OPTS;
+    ds_chat_opts o;
     json_t      *m = NULL, *tools = NULL, *variables = NULL;
     ds_buf       out = { 0 };
     *text = NULL;
-    if (opts && opts->size != sizeof *opts)
-        return ds_fail(DS_E_ARG, "ds_chat_opts.size is %zu, expected %zu: start from DS_CHAT_OPTS", opts->size, sizeof *opts);
-    if (opts)
-        o = *opts;
+    ds_chat_opts_init(&o);
+    DS_TRY(ds_options_take(&o, sizeof o, opts, "ds_chat_opts"));
     ds_status st = messages ? read_json(&m, messages, "messages", false) : ds_fail(DS_E_ARG, "messages is NULL");
     if (st == DS_OK)
         st = read_json(&tools, o.tools, "tools", false);

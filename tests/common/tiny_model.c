@@ -26,7 +26,7 @@ const char *tiny_model(const char *dtype, int layers)
     char name[32], text[1024];
     snprintf(name, sizeof name, "tiny%d-%s.gguf", layers, dtype);
     if (!ds_is_file(scratch(name))) {
-        ds_checkpoint_opts o = { .type = dtype, .seed = 5, .n_thread = 1 };
+        ds_checkpoint_opts o = { .size = sizeof o, .type = dtype, .seed = 5, .n_thread = 1 };
         int                n = snprintf(text, sizeof text, config, layers);
         must(ds_write_file(scratch("tiny.json"), text, (size_t)n, true), "tiny.json");
         must(ds_checkpoint_create(scratch("tiny.json"), scratch(name), &o), name);

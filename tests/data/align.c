@@ -133,7 +133,7 @@ static void assert_covers(const ds_alignment *a, const ds_align_pair *p, int32_t
 static void run(const sample *x, ds_alignment *out, int32_t merge, int32_t threads)
 {
     ds_align_opts o;
-    ds_align_defaults(&o);
+    ds_align_opts_init(&o);
     o.max_merge = merge;
     o.threads = threads;
     assert_int_equal(ds_align(&x->pair, 1, &o, out), DS_OK);
@@ -182,7 +182,7 @@ static void same_for_any_threads(void **state)
     ds_alignment  one[9], three[9];
     ds_align_opts o;
     for (int joint = 0; joint < 2; joint++) {
-        ds_align_defaults(&o);
+        ds_align_opts_init(&o);
         o.joint = joint;
         for (int i = 0; i < 9; i++) {
             many[i] = x.pair;
@@ -337,13 +337,13 @@ static void options(void **state)
     repeat(&x.src, "a b\n", 5);
     repeat(&x.tgt, "c d\n", 5);
     split(&x);
-    ds_align_defaults(&o);
+    ds_align_opts_init(&o);
     o.max_merge = 9;
     assert_int_equal(ds_align(&x.pair, 1, &o, &a), DS_E_ARG);
-    ds_align_defaults(&o);
+    ds_align_opts_init(&o);
     o.passes = -1;
     assert_int_equal(ds_align(&x.pair, 1, &o, &a), DS_E_ARG);
-    ds_align_defaults(&o);
+    ds_align_opts_init(&o);
     o.progress = stop;
     o.user = &calls;
     assert_int_equal(ds_align(&x.pair, 1, &o, &a), DS_E_CANCELLED);
@@ -374,7 +374,7 @@ static void printing(void **state)
     split(&x);
     ds_bead      b[] = { { 0, 0, 2, 1, 0.5f, 1 }, { 2, 1, 2, 2, 0.9f, 0 }, { 4, 3, 1, 0, 0.7f, 0 }, { 5, 3, 1, 1, 1, 0 } };
     ds_alignment a = { b, 4 };
-    ds_align_output o = { .format = DS_ALIGN_JSONL };
+    ds_align_output o = { .size = sizeof o, .format = DS_ALIGN_JSONL };
     print(&x, &a, &o, "{\"doc\": \"0\", \"src\": \"a \\\"b\\\"\\\\\\t<c> more\xef\xbf\xbd\", \"tgt\": \"d\\u0001&\", "
                       "\"src_range\": [0, 2], \"tgt_range\": [0, 1], \"score\": 0.5000, \"gain\": 1.000}\n", 2);
     print(&x, &a, &o, "\"你好。我。\"", 2);
@@ -382,7 +382,7 @@ static void printing(void **state)
     print(&x, &a, &o, "\"lost\", \"tgt\": \"\"", 3);
     o.min_gain = 0.5;
     print(&x, &a, &o, "lost", 2);
-    o = (ds_align_output){ .format = DS_ALIGN_TMX, .src_lang = "zh" };
+    o = (ds_align_output){ .size = sizeof(ds_align_output), .format = DS_ALIGN_TMX, .src_lang = "zh" };
     print(&x, &a, &o, "<tuv xml:lang=\"zh\"><seg>a &quot;b&quot;\\\t&lt;c&gt; more\xef\xbf\xbd</seg></tuv>", 2);
     print(&x, &a, &o, "<seg>d\xef\xbf\xbd&amp;</seg>", 2);
     o.format = DS_ALIGN_BEADS;

@@ -190,7 +190,8 @@ static void trains_the_same_model_twice(void **state)
     path_of(b, sizeof b, "b");
     assert_int_equal(ds_write_file(text, lines, sizeof lines - 1, true), DS_OK);
     const char       *paths[] = { text };
-    ds_lid_train_opts o = ds_lid_train_defaults();
+    ds_lid_train_opts o;
+    ds_lid_train_opts_init(&o);
     o.paths = paths;
     o.n_path = 1;
     o.buckets = 512;
@@ -227,7 +228,8 @@ static void refuses_bad_training_text(void **state)
     path_of(text, sizeof text, "bad");
     const char       *paths[] = { text };
     static const char *bad[] = { "no tab here\n", "aa\tonly one language\n", "\tno code\n", "a-code-that-is-long\ttext\nb\tx\n" };
-    ds_lid_train_opts  o = ds_lid_train_defaults();
+    ds_lid_train_opts  o;
+    ds_lid_train_opts_init(&o);
     o.paths = paths;
     o.n_path = 1;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

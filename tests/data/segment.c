@@ -26,7 +26,7 @@ static fixture fx;
 
 static int open_models(void **state)
 {
-    return ds_seg_open(&fx.gsd, NULL) || ds_seg_open(&fx.lexicon, &(ds_seg_opts) { .model = "lexicon" }) ||
+    return ds_seg_open(&fx.gsd, NULL) || ds_seg_open(&fx.lexicon, &(ds_seg_opts){ .size = sizeof(ds_seg_opts), .model = "lexicon" }) ||
            ds_segment_scratch_create(&fx.s);
 }
 
@@ -170,7 +170,7 @@ static void user_words_are_kept(void **state)
 {
     ds_seg     *m;
     const char *path = temp_file("user", "深度求索模型 10\nGPT-4\n石墨烯C\n来到北\n\n");
-    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts) { .user_dict = path }), DS_OK);
+    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts){ .size = sizeof(ds_seg_opts), .user_dict = path }), DS_OK);
     unlink(path);
     expect_cut(m, "用深度求索模型和GPT-4。", "用|深度求索模型|和|GPT-4|。");
     expect_cut(m, "石墨烯C", "石墨烯C");
@@ -178,7 +178,7 @@ static void user_words_are_kept(void **state)
     assert_non_null(strstr(got, "|来到北|"));
     ds_free(got);
     ds_seg_close(&m);
-    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts) { .user_dict = "/nowhere/words" }), DS_E_NOT_FOUND);
+    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts){ .size = sizeof(ds_seg_opts), .user_dict = "/nowhere/words" }), DS_E_NOT_FOUND);
     assert_null(m);
 }
 
@@ -186,7 +186,7 @@ static void another_lexicon_moves_the_words(void **state)
 {
     ds_seg     *m;
     const char *path = temp_file("lexicon", "甲乙 5\n丙丁戊 5\n");
-    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts) { .model = "lexicon", .lexicon = path }), DS_OK);
+    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts){ .size = sizeof(ds_seg_opts), .model = "lexicon", .lexicon = path }), DS_OK);
     unlink(path);
     expect_cut(m, "甲乙丙丁戊", "甲乙|丙丁戊");
     ds_seg_close(&m);
@@ -227,7 +227,8 @@ static void trains_the_same_model_twice(void **state)
     snprintf(corpus, sizeof corpus, "%s", temp_file("corpus", "我/PRON 爱/VERB 北京/PROPN\n北京/PROPN 很/ADV 大/ADJ 。/PUNCT\n大/ADJ 家/NOUN 爱/VERB 我/PRON\n"));
     snprintf(a, sizeof a, "%s.a", corpus);
     snprintf(b, sizeof b, "%s.b", corpus);
-    ds_segment_train_opts o = ds_segment_train_defaults();
+    ds_segment_train_opts o;
+    ds_segment_train_opts_init(&o);
     o.corpus = corpus;
     assert_int_equal(ds_segment_train(&o, a), DS_OK);
     assert_int_equal(ds_segment_train(&o, b), DS_OK);
@@ -237,7 +238,7 @@ static void trains_the_same_model_twice(void **state)
     assert_int_equal(x.len, y.len);
     assert_memory_equal(x.data, y.data, x.len);
     ds_seg *m;
-    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts) { .model = a }), DS_OK);
+    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts){ .size = sizeof(ds_seg_opts), .model = a }), DS_OK);
     expect_cut(m, "我爱北京。", "我|爱|北京|。");
     for (size_t n = 0; n < x.len; n += 1 + x.len / 97) { /* cut short anywhere */
         ds_seg *bad = NULL;
@@ -262,7 +263,7 @@ static void body_survives_a_round_trip_and_refuses_cuts(void **state)
     assert_non_null(bytes);
     assert_null(ds_builtin_model("segment", "nothing", &n));
     ds_seg *m;
-    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts) { .model = "no/such/model" }), DS_E_NOT_FOUND);
+    assert_int_equal(ds_seg_open(&m, &(ds_seg_opts){ .size = sizeof(ds_seg_opts), .model = "no/such/model" }), DS_E_NOT_FOUND);
     ds_buf body = { 0 };
     assert_int_equal(ds_seg_body(fx.gsd, &body), DS_OK);
     assert_int_equal(ds_seg_open_body(&m, body.data, body.len, "body"), DS_OK); /* without its words: those are kept in training only */

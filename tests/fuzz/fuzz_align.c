@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     ds_align_opts o;
     split(p.src_text, cut, data[0], &p.src, &p.n_src);
     split(p.tgt_text, all - cut, data[0] >> 2, &p.tgt, &p.n_tgt);
-    ds_align_defaults(&o);
+    ds_align_opts_init(&o);
     o.passes = 1 + (data[0] >> 4 & 1);
     o.max_merge = 1 + (data[0] >> 5);
     o.threads = 1;
@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         abort();
     check(&p, &a);
     for (int f = DS_ALIGN_JSONL; f <= DS_ALIGN_BEADS; f++) {
-        ds_align_output out = { .format = (ds_align_format)f, .unmatched = 1 };
+        ds_align_output out = { .size = sizeof out, .format = (ds_align_format)f, .unmatched = 1 };
         char  *printed;
         size_t n_printed;
         if (ds_align_print(&printed, &n_printed, &p, &a, 1, &out, NULL) != DS_OK)

@@ -375,7 +375,7 @@ static void write_text(const char *name, const char *text)
 static const char *directory(void)
 {
     if (!ds_is_dir(scratch("hf"))) {
-        ds_checkpoint_opts o = { 0 };
+        ds_checkpoint_opts o = { .size = sizeof o };
         const char        *gguf = ds_strdup(tiny_model("f32", TINY_LAYERS));
         if (ds_checkpoint_convert(gguf, scratch("hf"), &o, NULL) != DS_OK)
             fail_msg("%s", ds_error());

@@ -178,7 +178,7 @@ static void equals_transformers_as_gguf(void **state)
     int tried = 0;
     for (int i = 0; i < N_MODEL; i++) {
         char               name[64];
-        ds_checkpoint_opts o = { .overwrite = 1 };
+        ds_checkpoint_opts o = { .size = sizeof o, .overwrite = 1 };
         snprintf(name, sizeof name, "%s.gguf", golden_models[i].name);
         ds_status st = ds_checkpoint_convert(scratch(golden_models[i].name), scratch(name), &o, NULL);
         if (st == DS_E_UNSUPPORTED)

@@ -107,7 +107,7 @@ static const char *directory(void)
     b.w = (const float *)(void *)(file.data + 28);
     assert_true(b.vocab == V); /* positive: the head is the embedding */
     if (!ds_is_dir(scratch("stories"))) {
-        ds_checkpoint_opts o = { 0 };
+        ds_checkpoint_opts o = { .size = sizeof o };
         ds_status          st = ds_checkpoint_convert(DATA "stories260Ktok512.gguf", scratch("stories"), &o, NULL);
         if (st != DS_OK)
             fail_msg("%s", ds_error());

@@ -23,7 +23,7 @@
 
 static void convert(const char *in, const char *out, const char *type)
 {
-    ds_checkpoint_opts o = { .type = type, .overwrite = 1, .n_thread = 2 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = type, .overwrite = 1, .n_thread = 2 };
     ds_status          st = ds_checkpoint_convert(in, out, &o, NULL);
     if (st != DS_OK)
         fail_msg("%s -> %s: %s", in, out, ds_error());
@@ -85,7 +85,7 @@ static void round_trips_are_exact(void **state)
     assert_same(scratch("a.gguf"), scratch("b.gguf"), true);
     static const char *floats[] = { "f32", "bf16", "f16" };
     for (int i = 0; i < 3; i++) { /* random values through both layouts */
-        ds_checkpoint_opts o = { .type = floats[i], .overwrite = 1 };
+        ds_checkpoint_opts o = { .size = sizeof o, .type = floats[i], .overwrite = 1 };
         assert_int_equal(ds_checkpoint_create("tiny", scratch("r.gguf"), &o), DS_OK);
         convert(scratch("r.gguf"), scratch(floats[i]), NULL);
         assert_same(scratch("r.gguf"), scratch(floats[i]), false);
@@ -130,7 +130,7 @@ static ds_dtype type_in(const char *path, const char *name)
 
 static void schemes(void **state)
 {
-    ds_checkpoint_opts o = { .type = "f32" };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "f32" };
     const char        *in = scratch("s.gguf"), *out = scratch("q.gguf");
     assert_int_equal(ds_checkpoint_create("tiny", in, &o), DS_OK);
     convert(in, out, "q4_0");
@@ -157,7 +157,7 @@ static void schemes(void **state)
 /* A quantized weight in the file is what the quantizer makes of its rows, un-permuted. */
 static void quantizes_rows(void **state)
 {
-    ds_checkpoint_opts o = { .type = "f32", .overwrite = 1 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "f32", .overwrite = 1 };
     const char        *in = scratch("s.gguf"), *out = scratch("q.gguf"), *name = "model.layers.0.self_attn.q_proj.weight";
     ds_checkpoint     *c, *d;
     assert_int_equal(ds_checkpoint_create("tiny", in, &o), DS_OK);
@@ -192,9 +192,9 @@ static void importance_files(void **state)
     assert_int_equal(ds_imatrix_find(m, "other", 511, &got), DS_OK);
     assert_null(got);
     ds_imatrix_close(&m);
-    ds_checkpoint_opts o = { .type = "f32", .overwrite = 1 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "f32", .overwrite = 1 };
     assert_int_equal(ds_checkpoint_create("tiny", scratch("s.gguf"), &o), DS_OK);
-    o = (ds_checkpoint_opts){ .type = "q4_k", .imatrix = scratch("m"), .overwrite = 1 };
+    o = (ds_checkpoint_opts){ .size = sizeof(ds_checkpoint_opts), .type = "q4_k", .imatrix = scratch("m"), .overwrite = 1 };
     assert_int_equal(ds_checkpoint_convert(scratch("s.gguf"), scratch("qi.gguf"), &o, NULL), DS_OK);
     v[3] = NAN;
     assert_int_equal(ds_imatrix_write(scratch("m"), e, 2, true), DS_OK);
@@ -206,7 +206,7 @@ static void importance_files(void **state)
 /* The write that crosses RLIMIT_FSIZE fails like one on a full disk. */
 static void full_disk_leaves_nothing(void **state)
 {
-    ds_checkpoint_opts o = { .type = "f32", .overwrite = 1 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "f32", .overwrite = 1 };
     struct rlimit      old, small;
     assert_int_equal(ds_checkpoint_create("tiny", scratch("s.gguf"), &o), DS_OK);
     int before = scratch_entries();
@@ -230,7 +230,7 @@ static void full_disk_leaves_nothing(void **state)
 
 static void nan_weights_are_said(void **state)
 {
-    ds_checkpoint_opts o = { .type = "f32", .overwrite = 1 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "f32", .overwrite = 1 };
     ds_checkpoint     *c;
     const char        *path = scratch("nan.gguf");
     float              nan = NAN;
@@ -261,7 +261,7 @@ static void llama3_and_yarn_scaling(void **state)
     };
     for (size_t i = 0; i < sizeof scalings / sizeof *scalings; i++) {
         char               text[1024];
-        ds_checkpoint_opts o = { .type = "f32", .overwrite = 1 };
+        ds_checkpoint_opts o = { .size = sizeof o, .type = "f32", .overwrite = 1 };
         ds_checkpoint     *c, *d;
         int n = snprintf(text, sizeof text, "{\"model_type\":\"llama\",\"hidden_size\":128,\"num_hidden_layers\":1,\"num_attention_heads\":2,"
                          "\"intermediate_size\":64,\"vocab_size\":300,\"max_position_embeddings\":512,\"rope_theta\":1234.0,\"rope_scaling\":%s}", scalings[i]);

@@ -38,7 +38,7 @@ static void check_values(const ds_checkpoint *c)
 static void every_type(void **state)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        ds_checkpoint_opts o = { .type = types[i], .seed = i, .overwrite = 1 };
+        ds_checkpoint_opts o = { .size = sizeof o, .type = types[i], .seed = i, .overwrite = 1 };
         const char        *path = scratch("t.gguf");
         ds_checkpoint     *c;
         assert_int_equal(ds_checkpoint_create("tiny", path, &o), DS_OK);
@@ -52,7 +52,7 @@ static void every_type(void **state)
 static void threads_do_not_matter(void **state)
 {
     ds_buf             a = { 0 }, b = { 0 }, d = { 0 };
-    ds_checkpoint_opts o = { .type = "q5_0", .seed = 7, .n_thread = 1 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "q5_0", .seed = 7, .n_thread = 1 };
     const char        *one = scratch("one.gguf"), *three = scratch("three.gguf"), *other = scratch("other.gguf");
     assert_int_equal(ds_checkpoint_create("tiny", one, &o), DS_OK);
     o.n_thread = 3;
@@ -73,7 +73,7 @@ static void threads_do_not_matter(void **state)
 
 static void directories_and_shards(void **state)
 {
-    ds_checkpoint_opts o = { .type = "f16", .shard_bytes = 1 << 20 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "f16", .shard_bytes = 1 << 20 };
     const char        *dir = scratch("dir");
     ds_checkpoint     *c;
     assert_int_equal(ds_checkpoint_create("tiny", dir, &o), DS_OK);
@@ -89,7 +89,7 @@ static void directories_and_shards(void **state)
 
 static void refuses(void **state)
 {
-    ds_checkpoint_opts o = { .type = "q4_0" };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "q4_0" };
     int                before = scratch_entries();
     assert_int_equal(ds_checkpoint_create("tiny", scratch("x"), &o), DS_E_ARG); /* safetensors has no q4_0 */
     assert_non_null(strstr(ds_error(), "q4_0"));
@@ -109,7 +109,7 @@ static int stop_at_half(void *user, const char *what, uint64_t done, uint64_t to
 
 static void cancels_without_a_trace(void **state)
 {
-    ds_checkpoint_opts o = { .type = "f32", .progress = stop_at_half, .shard_bytes = 1 << 20 };
+    ds_checkpoint_opts o = { .size = sizeof o, .type = "f32", .progress = stop_at_half, .shard_bytes = 1 << 20 };
     int                before = scratch_entries();
     assert_int_equal(ds_checkpoint_create("tiny", scratch("c.gguf"), &o), DS_E_CANCELLED);
     assert_int_equal(ds_checkpoint_create("tiny", scratch("c"), &o), DS_E_CANCELLED);

@@ -30,4 +30,10 @@ report "prints or exits" < <(undefined 'exit|_exit|abort|printf|vprintf|puts|put
 report "needs a C library newer than 2.34" < <(objdump -T "$so" | grep -oE 'GLIBC_[0-9.]+' | sort -u | awk -F'[_.]' '$2 > 2 || ($2 == 2 && $3 > 34)')
 report "needs a C++ run time" < <(objdump -p "$so" | awk '$1 == "NEEDED" && $2 ~ /stdc\+\+/ { print $2 }')
 objdump -p "$so" | grep -q 'SONAME *libdeepseek\.so\.[0-9]*$' || report "has no SONAME" <<<"$so"
+
+# Its size, without the models that are part of it.
+models=$(cat "$source"/models/*.bin | wc -c)
+own=$(($(stat -Lc %s "$so") - models))
+echo "libdeepseek.so: $own bytes and $models bytes of models"
+[ $own -lt 5000000 ] || report "is 5 MB or more without its models" <<<"$own"
 exit $bad
