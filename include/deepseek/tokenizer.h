@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "deepseek/status.h"
+#include "deepseek/util.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -80,6 +81,43 @@ DS_API bool ds_tokenizer_adds_bos(const ds_tokenizer *t);
 DS_API const char *ds_tokenizer_chat_template(const ds_tokenizer *t);
 /** In a few words what it is, such as "byte-level BPE, deepseek-llm". */
 DS_API const char *ds_tokenizer_about(const ds_tokenizer *t);
+
+/** Training byte-level BPE. Zero-initialise it, set `size` to sizeof(ds_tokenizer_train_opts); what is 0 or NULL gets the
+ *  default in parentheses. Nothing but the texts, `pre`, `vocab_size`, `min_frequency`, `memory` and the special tokens
+ *  changes what is learned; the number of threads does not. */
+typedef struct ds_tokenizer_train_opts {
+    size_t             size;
+    const char *const *paths; /* files, directories and patterns of .txt, .jsonl (.gz, .zst) and .parquet */
+    int                n_path;
+    const char        *text_field; /* the JSON member with the text ("text") */
+    const char        *pre;        /* pre-tokenizer by its name in GGUF files ("deepseek-llm") */
+    int32_t            vocab_size; /* tokens, with the 256 bytes and the special ones (32,000); fewer come out of little text */
+    int64_t            min_frequency; /* pairs that occur less often are not merged (2) */
+    const char        *bos, *eos;     /* ("<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5cend\u2581of\u2581sentence\uff5c>") */
+    const char *const *special;       /* further special tokens; ids are BOS 0, EOS 1, then these */
+    int                n_special;
+    bool               add_bos;   /* encoding puts BOS in front */
+    bool               overwrite; /* replace files that are there */
+    uint64_t           memory;    /* about what training may take, bytes (4 GiB); over it the rarest pieces are forgotten */
+    int                n_thread;  /* (one per processor) */
+    ds_progress_fn    *progress;
+    void              *user;
+} ds_tokenizer_train_opts;
+
+typedef struct ds_tokenizer_train_stats {
+    uint64_t documents, bad_documents; /* texts counted; lines and files that gave none */
+    uint64_t bytes;                    /* of text */
+    uint64_t pieces, distinct_pieces;  /* of more than one byte, as the pre-tokenizer cut them */
+    uint64_t forgotten_pieces;         /* occurrences that the memory limit cost */
+    int32_t  vocab_size, merges;
+    double   count_seconds, learn_seconds;
+} ds_tokenizer_train_stats;
+
+/** Learns a vocabulary from documents and writes dir/tokenizer.json and dir/tokenizer_config.json, which Hugging Face's
+ *  libraries and ds_tokenizer_open read. Again and again the pair of neighbouring symbols that occurs most often becomes a
+ *  token; among equals the one with the smaller ids (left, then right) is first. *stats may be NULL.
+ *  DS_E_ARG, DS_E_NOT_FOUND, DS_E_EXISTS, DS_E_IO, DS_E_FORMAT (no text at all), DS_E_NOMEM, DS_E_CANCELLED. */
+DS_API ds_status ds_tokenizer_train(const ds_tokenizer_train_opts *opts, const char *dir, ds_tokenizer_train_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,7 @@
 #define GPT2 DS_PATTERN_GPT2
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 
-enum { MAX_PATTERNS = 4 };
+enum { MAX_PATTERNS = 4 }; /* the last one stays NULL */
 
 static const struct pre {
     const char *name, *about;
@@ -53,22 +53,49 @@ static ds_status use_patterns(ds_tokenizer *t, const struct pre *p, const char *
     return DS_OK;
 }
 
-ds_status ds_tokenizer_set_pre(ds_tokenizer *t, const char *name, const char *path)
+static const struct pre *find(const char *name)
 {
-    bool coder = strcmp(name, "deepseek-coder") == 0;
-    if (coder || strcmp(name, "deepseek-llm") == 0) {
-        t->about = coder ? "byte-level BPE, deepseek-coder" : "byte-level BPE, deepseek-llm";
-        t->pretok.hand = true;
-        return ds_splitter_init(&t->pretok.splitter, &t->arena, coder ? DS_SPLIT_DEEPSEEK_CODER : DS_SPLIT_DEEPSEEK_LLM);
-    }
     for (size_t i = 0; i < sizeof alias / sizeof *alias; i++)
         if (strcmp(name, alias[i][0]) == 0)
             name = alias[i][1];
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i].name) == 0)
-            return use_patterns(t, &known[i], path);
-    return ds_fail(DS_E_UNSUPPORTED,
-                   "%s: key \"tokenizer.ggml.pre\" is \"%s\", expected deepseek-llm, deepseek-coder, deepseek-v3, llama-bpe, "
-                   "qwen2, gpt-2, smollm or starcoder",
-                   path, name);
+            return &known[i];
+    return NULL;
+}
+
+static bool is_hand(const char *name, ds_split_kind *kind)
+{
+    *kind = strcmp(name, "deepseek-coder") == 0 ? DS_SPLIT_DEEPSEEK_CODER : DS_SPLIT_DEEPSEEK_LLM;
+    return *kind == DS_SPLIT_DEEPSEEK_CODER || strcmp(name, "deepseek-llm") == 0;
+}
+
+#define EXPECTED "expected deepseek-llm, deepseek-coder, deepseek-v3, llama-bpe, qwen2, gpt-2, smollm or starcoder"
+
+ds_status ds_tokenizer_set_pre(ds_tokenizer *t, const char *name, const char *path)
+{
+    ds_split_kind kind;
+    if (is_hand(name, &kind)) {
+        t->about = kind == DS_SPLIT_DEEPSEEK_CODER ? "byte-level BPE, deepseek-coder" : "byte-level BPE, deepseek-llm";
+        t->pretok.hand = true;
+        return ds_splitter_init(&t->pretok.splitter, &t->arena, kind);
+    }
+    const struct pre *p = find(name);
+    if (p)
+        return use_patterns(t, p, path);
+    return ds_fail(DS_E_UNSUPPORTED, "%s: key \"tokenizer.ggml.pre\" is \"%s\", " EXPECTED, path, name);
+}
+
+ds_status ds_pre_find(const char *name, ds_pre_patterns *out)
+{
+    ds_split_kind kind;
+    if (is_hand(name, &kind)) {
+        *out = (ds_pre_patterns){ ds_splitter_patterns(kind), true, false };
+        return DS_OK;
+    }
+    const struct pre *p = find(name);
+    if (!p)
+        return ds_fail(DS_E_ARG, "no pre-tokenizer \"%s\", " EXPECTED, name);
+    *out = (ds_pre_patterns){ p->pattern, false, p->ignore_merges };
+    return DS_OK;
 }

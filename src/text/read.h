@@ -8,6 +8,15 @@
 /* The pieces of GPT-2, which ByteLevel cuts when it is told to use a regular expression. */
 #define DS_PATTERN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
+/** A pre-tokenizer by its name in GGUF files, as expressions that isolate their matches one after the other. */
+typedef struct ds_pre_patterns {
+    const char *const *pattern; /* NULL-terminated */
+    bool               digits;  /* then every numeric character is isolated */
+    bool               ignore_merges;
+} ds_pre_patterns;
+/** DS_E_ARG for an unknown name. */
+ds_status ds_pre_find(const char *name, ds_pre_patterns *out);
+
 /** Rewrites pieces from the byte alphabet to bytes (in the tokenizer's arena). Added ones stay; one with characters outside
  *  the alphabet becomes literal. */
 ds_status ds_read_byte_level(ds_tokenizer *t, ds_piece *piece, int32_t n);

@@ -1,0 +1,103 @@
+"""Measures `deepseek tokenizer train` beside Hugging Face `tokenizers` on the same documents and processors, in one run, checks
+that both learn the same merges, and appends a row to bench/results/tokenizer_train.csv.
+
+    python3 bench/tokenizer_train.py --data ../shared/data --deepseek build/deepseek
+
+The corpus is real Chinese and English text, repeated with one character in forty replaced by another of the same document, so
+that repeats bring new words as more text would. Both read it from one JSON Lines file. Times are wall clock with all processors;
+`tokenizers` is handed its documents by an iterator, which it reads while its threads count.
+
+Needs: tokenizers, zstandard."""
+import argparse
+import csv
+import datetime
+import importlib.metadata
+import io
+import json
+import os
+import random
+import resource
+import subprocess
+import tempfile
+import time
+
+import zstandard
+
+SETS = ["zh_classics/classics_zh", "zh_javaguide/javaguide_zh", "zh_oiwiki/oiwiki_zh", "en_movie_reviews/movie_reviews", "en_public_domain/en_pd"]
+SPECIAL = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"]
+
+
+def documents(data):
+    for name in SETS:
+        raw = zstandard.ZstdDecompressor().stream_reader(open(f"{data}/{name}.jsonl.zst", "rb"))
+        for line in io.TextIOWrapper(raw, encoding="utf-8"):
+            yield json.loads(line)["text"]
+
+
+def perturbed(text, r):
+    s = list(text)
+    for i in range(r.randrange(40), len(s), 40):
+        s[i] = s[r.randrange(len(s))]
+    return "".join(s)
+
+
+def write_corpus(path, data, size):
+    r, n, docs = random.Random(1), 0, list(documents(data))
+    with open(path, "w", encoding="utf-8") as f:
+        for copy in range(1000):
+            for d in docs:
+                text = perturbed(d, r) if copy else d
+                f.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
+                n += len(text.encode())
+                if n >= size:
+                    return n
+
+
+def theirs(corpus, ours_json, vocab):
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = Tokenizer.from_file(ours_json).pre_tokenizer
+    trainer = trainers.BpeTrainer(vocab_size=vocab, min_frequency=2, special_tokens=SPECIAL, show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    start = time.time()
+    t.train_from_iterator((json.loads(line)["text"] for line in open(corpus, encoding="utf-8")), trainer)
+    seconds = time.time() - start
+    return seconds, json.loads(t.to_str())["model"]["merges"]
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--data", default="../shared/data")
+    ap.add_argument("--deepseek", default=os.environ.get("DEEPSEEK", "build/deepseek"))
+    ap.add_argument("--csv", default="bench/results/tokenizer_train.csv")
+    ap.add_argument("--bytes", type=int, default=100_000_000)
+    ap.add_argument("--vocab", type=int, default=32000)
+    args = ap.parse_args()
+    with tempfile.TemporaryDirectory() as tmp:
+        n = write_corpus(tmp + "/corpus.jsonl", args.data, args.bytes)
+        start = time.time()
+        out = subprocess.run([args.deepseek, "tokenizer", "train", tmp + "/corpus.jsonl", "--vocab", str(args.vocab), "-o", tmp + "/ours", "--json"],
+                             check=True, capture_output=True, text=True).stdout
+        own, report = time.time() - start, json.loads(out)
+        own_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        mine = json.load(open(tmp + "/ours/tokenizer.json", encoding="utf-8"))["model"]["merges"]
+        print("ours:", round(own, 2), "s,", report, flush=True)
+        peer, merges = theirs(tmp + "/corpus.jsonl", tmp + "/ours/tokenizer.json", args.vocab)
+        peer_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert mine == merges, "the merges differ"
+    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    row = [datetime.date.today().isoformat(), commit, cpu, len(os.sched_getaffinity(0)), "tokenizers", importlib.metadata.version("tokenizers"), n,
+           args.vocab, round(own, 2), round(peer, 2), round(peer / own, 1), round(report["count_seconds"], 2), round(report["learn_seconds"], 2),
+           own_peak, peer_peak]
+    print(*row, sep=", ")
+    new = not os.path.exists(args.csv)
+    with open(args.csv, "a", newline="") as f:
+        w = csv.writer(f)
+        if new:
+            w.writerow(["date", "commit", "cpu", "processors", "peer", "peer_version", "bytes", "vocabulary", "seconds", "peer_seconds",
+                        "ratio", "count_seconds", "learn_seconds", "peak_bytes", "peer_peak_bytes"])
+        w.writerow(row)
+
+
+main()
