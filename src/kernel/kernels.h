@@ -4,6 +4,7 @@
 #ifndef DS_KERNEL_KERNELS_H
 #define DS_KERNEL_KERNELS_H
 #include "base/fail.h"
+#include "kernel/optim.h"
 #include "tensor/tensor.h"
 
 typedef struct ds_exec ds_exec; /* a backend's running state: threads, scratch, micro-kernels */

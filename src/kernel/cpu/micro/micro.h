@@ -55,6 +55,7 @@ typedef struct ds_micro_train {
     float (*softmax_loss)(float *x, int64_t n, int64_t target, float weight, bool half);
     ds_tile_fn *tile_t_f32; /* tile_f32 with a transposed: its element (t, i) at a[i * ld_a + t] */
 } ds_micro_train;
+struct ds_adamw_step;
 
 typedef struct ds_micro {
     const char *name;
@@ -75,6 +76,13 @@ typedef struct ds_micro {
     /* Online softmax of n rows of 64 scores: per row, m' = max(m, max s), p = exp(s - m'), l = l * exp(m - m') + sum p,
      * and the output row of k values is multiplied by exp(m - m'). Row t sees only scores j < limit[t]. */
     void (*softmax64)(float *s, const int32_t *limit, float *m, float *l, float *out, int64_t ld_out, int64_t n, int64_t k);
+
+    /* Optimizers (kernel/optim.h): one pass over n values; gradients become zero. */
+    void (*adamw)(float *w, float *g, float *m, float *v, int64_t n, const struct ds_adamw_step *s);
+    void (*adamw8)(float *w, float *g, int8_t *m, int8_t *v, float *scale, int64_t n, const struct ds_adamw_step *s);
+    double (*sum_squares)(const float *x, int64_t n);
+    /* y = a * x + b * y; used to blend momenta and the terms of a matrix iteration */
+    void (*blend)(float *y, float a, const float *x, float b, int64_t n);
 
     /* Bounds (cpu/bound.c): operations done by `rounds` rounds of products in registers, and reading bytes (a multiple of 512).
      * sink: 1 KiB of memory to start from and to leave results in. */

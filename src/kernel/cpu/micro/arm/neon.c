@@ -5,6 +5,7 @@
 #include "kernel/cpu/micro/gemm.inc.h"
 #include "kernel/cpu/micro/vec.inc.h"
 #include "kernel/cpu/micro/train.inc.h"
+#include "kernel/cpu/micro/optim.inc.h"
 #include "kernel/cpu/micro/arm/arm.h"
 
 void ds_micro_neon(ds_micro *m)
@@ -14,4 +15,5 @@ void ds_micro_neon(ds_micro *m)
     set_bounds(m);
     set_vectors(m);
     set_training(m);
+    set_optimizers(m);
 }

@@ -5,6 +5,7 @@
 #include "kernel/cpu/micro/gemm.inc.h"
 #include "kernel/cpu/micro/vec.inc.h"
 #include "kernel/cpu/micro/train.inc.h"
+#include "kernel/cpu/micro/optim.inc.h"
 
 static void transpose32(void *dst, int64_t ld_dst, const void *src, int64_t ld_src, int64_t rows, int64_t cols)
 {
@@ -20,6 +21,7 @@ void ds_micro_generic(ds_micro *m)
     set_bounds(m);
     set_vectors(m);
     set_training(m);
+    set_optimizers(m);
     m->transpose32 = transpose32;
 }
 

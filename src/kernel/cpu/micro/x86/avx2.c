@@ -5,6 +5,7 @@
 #include "kernel/cpu/micro/gemm.inc.h"
 #include "kernel/cpu/micro/vec.inc.h"
 #include "kernel/cpu/micro/train.inc.h"
+#include "kernel/cpu/micro/optim.inc.h"
 #include "kernel/cpu/micro/x86/x86.h"
 
 /* 8 x 8 values: pairs of rows are interleaved, then pairs of pairs, then halves. */
@@ -51,5 +52,6 @@ void ds_micro_avx2(ds_micro *m)
     set_bounds(m);
     set_vectors(m);
     set_training(m);
+    set_optimizers(m);
     m->transpose32 = transpose32;
 }

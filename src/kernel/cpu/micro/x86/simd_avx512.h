@@ -60,6 +60,7 @@ SIMD vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 SIMD vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 SIMD vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 SIMD vf vf_abs(vf a) { return _mm512_abs_ps(a); }
+SIMD vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 SIMD vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 SIMD vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 SIMD vi vi_round_f(vf a) { return _mm512_cvtps_epi32(a); }

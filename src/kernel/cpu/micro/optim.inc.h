@@ -1,0 +1,96 @@
+/* Optimizer steps over rows of values, written once against the primitives of a simd_*.h header; after vec.inc.h. */
+#include "kernel/optim.h"
+
+SIMD vf adamw_update(vf w, vf m, vf v, const ds_adamw_step *s)
+{
+    vf size = vf_add(vf_mul(vf_sqrt(v), vf_bcast(s->root)), vf_bcast(s->eps));
+    return vf_sub(vf_mul(w, vf_bcast(s->keep)), vf_mul(vf_bcast(s->rate), vf_div(m, size)));
+}
+
+static void adamw(float *w, float *g, float *m, float *v, int64_t n, const ds_adamw_step *s)
+{
+    FOR_VECTORS(i, n) {
+        int64_t k = n - i;
+        vf      d = vf_mul(load_n(g + i, k), vf_bcast(s->grad_scale)), mm = load_n(m + i, k), vv = load_n(v + i, k);
+        mm = vf_fma(vf_bcast(1 - s->beta1), vf_sub(d, mm), mm);
+        vv = vf_fma(vf_mul(vf_bcast(1 - s->beta2), d), d, vf_mul(vf_bcast(s->beta2), vv));
+        store_n(w + i, adamw_update(load_n(w + i, k), mm, vv, s), k);
+        store_n(m + i, mm, k);
+        store_n(v + i, vv, k);
+        store_n(g + i, vf_zero(), k);
+    }
+}
+
+/* 8-bit moments of a block: the first is sign * (code/127)^2 * scale, the second ((code + 128)/255)^4 * scale, so that small values
+ * beside a large one keep some precision; a second moment above zero never becomes zero. */
+static void adamw8(float *w, float *g, int8_t *m8, int8_t *v8, float *scale, int64_t n, const ds_adamw_step *s)
+{
+    float m[DS_MOMENT_BLOCK], v[DS_MOMENT_BLOCK];
+    vf    m_most = vf_zero(), v_most = vf_zero(), from_m = vf_bcast(scale[0] / (127.0f * 127.0f)), to_v = vf_bcast(1 / 255.0f);
+    int8_t mc[DS_MOMENT_BLOCK] = { 0 }, vc[DS_MOMENT_BLOCK] = { 0 };
+    memcpy(mc, m8, (size_t)n);
+    memcpy(vc, v8, (size_t)n);
+    FOR_VECTORS(i, n) {
+        int64_t k = n - i;
+        vf      c = vf_load_i8(mc + i), d = vf_mul(load_n(g + i, k), vf_bcast(s->grad_scale)), q, mm, vv;
+        mm = vf_mul(vf_mul(c, vf_abs(c)), from_m);
+        q = vf_mul(vf_add(vf_load_i8(vc + i), vf_bcast(128)), to_v);
+        q = vf_mul(q, q);
+        vv = vf_mul(vf_mul(q, q), vf_bcast(scale[1]));
+        mm = vf_fma(vf_bcast(1 - s->beta1), vf_sub(d, mm), mm);
+        vv = vf_fma(vf_mul(vf_bcast(1 - s->beta2), d), d, vf_mul(vf_bcast(s->beta2), vv));
+        store_n(w + i, adamw_update(load_n(w + i, k), mm, vv, s), k);
+        store_n(g + i, vf_zero(), k);
+        vf_store(m + i, mm);
+        vf_store(v + i, vv);
+        m_most = vf_max(m_most, vf_abs(mm));
+        v_most = vf_max(v_most, vv);
+    }
+    scale[0] = vf_hmax(m_most);
+    scale[1] = vf_hmax(v_most);
+    vf m_inverse = vf_bcast(scale[0] > 0 ? 1 / scale[0] : 0), v_inverse = vf_bcast(scale[1] > 0 ? 1 / scale[1] : 0);
+    FOR_VECTORS(i, n) {
+        vf mm = vf_load(m + i), root = vf_mul(vf_sqrt(vf_mul(vf_abs(mm), m_inverse)), vf_bcast(127));
+        vf vv = vf_mul(vf_load(v + i), v_inverse), code = vf_mul(vf_sqrt(vf_sqrt(vv)), vf_bcast(255));
+        float sign[16], size[16];
+        vf_store(sign, mm);
+        vf_store(size, root);
+        for (int l = 0; l < 16; l++)
+            size[l] = sign[l] < 0 ? -size[l] : size[l];
+        vi_store_i8(mc + i, vi_round_f(vf_load(size)));
+        code = vf_max(vf_min(code, vf_bcast(255)), vf_min(vf_mul(vf_load(v + i), vf_bcast(1e38f)), vf_bcast(1)));
+        vi_store_i8(vc + i, vi_round_f(vf_sub(code, vf_bcast(128))));
+    }
+    memcpy(m8, mc, (size_t)n);
+    memcpy(v8, vc, (size_t)n);
+}
+
+/* float32 within 4,096 values, double beyond. */
+static double sum_squares(const float *x, int64_t n)
+{
+    double total = 0;
+    for (int64_t from = 0; from < n; from += 4096) {
+        vf      sum = vf_zero();
+        int64_t count = n - from < 4096 ? n - from : 4096;
+        FOR_VECTORS(i, count) {
+            vf v = load_n(x + from + i, count - i);
+            sum = vf_fma(v, v, sum);
+        }
+        total += (double)vf_sum(sum);
+    }
+    return total;
+}
+
+static void blend(float *y, float a, const float *x, float b, int64_t n)
+{
+    FOR_VECTORS(i, n)
+        store_n(y + i, vf_fma(vf_bcast(a), load_n(x + i, n - i), vf_mul(vf_bcast(b), load_n(y + i, n - i))), n - i);
+}
+
+static void set_optimizers(ds_micro *m)
+{
+    m->adamw = adamw;
+    m->adamw8 = adamw8;
+    m->sum_squares = sum_squares;
+    m->blend = blend;
+}
