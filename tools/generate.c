@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "grammar_options.h"
 #include "model_options.h"
 #include "sampling_options.h"
 
 static cli_model_options    model;
 static cli_sampling_options sampling = CLI_SAMPLING_OPTIONS;
+
+static cli_grammar_options  grammar;
 
 static const char *file;
 static cli_list    prompts, stops;
@@ -23,6 +26,7 @@ static const cli_opt options[] = {
     { "-n, --max-new", CLI_INT, &max_new, "N", "most new tokens (default: the model's, else until the context is full)" },
     { "--max-length", CLI_INT, &max_length, "N", "most tokens, the prompt's included; -n wins where both are given" },
     CLI_SAMPLING_OPTION_ROWS(sampling),
+    CLI_GRAMMAR_OPTION_ROWS(grammar),
     { "--stop", CLI_LIST, &stops, "TEXT", "end before this text; may be given several times" },
     { "--choices", CLI_INT, &choices, "N", "continuations of each prompt (default 1)" },
     { "--logprobs", CLI_INT, &logprobs, "K", "with --json: log-probability of each token and of K others" },
@@ -43,7 +47,8 @@ static const cli_cmd cmd = {
     options,
     "  deepseek generate -m model.gguf -p \"Once upon a time\" -n 200 --temp 0.8 --top-p 0.95\n"
     "  deepseek generate -m ./deepseek-llm-7b-base --dtype q4_0 -f question.txt --echo\n"
-    "  deepseek generate -m model.gguf -p \"One\" -p \"Two\" --choices 3 --temp 1 --json\n",
+    "  deepseek generate -m model.gguf -p \"One\" -p \"Two\" --choices 3 --temp 1 --json\n"
+    "  deepseek generate -m model.gguf -p \"Paris as JSON: \" --json-object\n",
     0,
     0,
 };
@@ -236,6 +241,7 @@ static int generate(ds_model *m, const ds_prompt *text, int64_t n, double load)
     ds_prompt           p[CLI_LIST_MAX] = { 0 };
     ds_sampling         s;
     ds_generated       *g = NULL;
+    ds_grammar         *form = NULL;
     ds_generate_options o;
     out                 to = { .several = n * choices > 1 };
     ds_generate_options_init(&o);
@@ -256,7 +262,10 @@ static int generate(ds_model *m, const ds_prompt *text, int64_t n, double load)
     o.on_text = show_text;
     o.progress = show_progress;
     o.user = &to;
-    ds_status st = encode(m, text, n, &o, p);
+    ds_status st = cli_grammar_open(&grammar, ds_model_tokenizer(m), &form);
+    s.grammar = form;
+    if (st == DS_OK)
+        st = encode(m, text, n, &o, p);
     if (st == DS_OK)
         st = fit_context(m, p, n, &o);
     if (st == DS_OK)
@@ -268,6 +277,7 @@ static int generate(ds_model *m, const ds_prompt *text, int64_t n, double load)
     for (int64_t i = 0; i < n; i++)
         ds_free((void *)p[i].token);
     ds_generated_free(&g);
+    ds_grammar_free(&form);
     cli_sampling_free(&s);
     return rc;
 }
@@ -294,6 +304,8 @@ int cmd_generate(int argc, char **argv)
         return cli_usage_error("generate needs -m MODEL and either -p TEXT or -f FILE");
     if (max_new < -1 || max_length < -1 || choices < 1 || logprobs < -1 || logprobs > DS_MAX_TOP_LOGPROBS)
         return cli_usage_error("-n and --max-length must be at least 0, --choices at least 1, --logprobs 0 to %d", DS_MAX_TOP_LOGPROBS);
+    if (!cli_grammar_options_ok(&grammar))
+        return cli_usage_error("--grammar and --json-object exclude each other");
     cli_catch_interrupt();
     ds_prompt text[CLI_LIST_MAX] = { 0 };
     for (int i = 0; i < prompts.n; i++)

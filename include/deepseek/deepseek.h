@@ -6,6 +6,7 @@
 #include "deepseek/checkpoint.h"
 #include "deepseek/data.h"
 #include "deepseek/generate.h"
+#include "deepseek/grammar.h"
 #include "deepseek/model.h"
 #include "deepseek/hub.h"
 #include "deepseek/lid.h"

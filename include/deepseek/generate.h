@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "deepseek/grammar.h"
 #include "deepseek/model.h"
 
 #ifdef __cplusplus
@@ -34,7 +35,7 @@ typedef struct ds_logit_bias {
 } ds_logit_bias;
 
 /** How the next token is chosen. NAN, or -1 for top_k, means "as the model's generation_config.json says".
- *  In this order, as in Hugging Face transformers: bias, repetition penalty, presence and frequency penalties, temperature,
+ *  In this order, as in Hugging Face transformers: grammar, bias, repetition penalty, presence and frequency penalties, temperature,
  *  top_k, top_p, min_p. At least one token always remains. */
 typedef struct ds_sampling {
     size_t               size;               /* sizeof(ds_sampling), set by ds_sampling_init */
@@ -49,6 +50,7 @@ typedef struct ds_sampling {
     int64_t              n_bias;
     uint64_t             seed;   /* equal seeds give equal texts, whatever else runs in the batch */
     uint64_t             stream; /* different streams of one seed are independent (ds_generate sets it to the choice) */
+    const ds_grammar    *grammar; /* only tokens that keep the generated text in it (grammar.h); NULL = any. Must live as long */
 } ds_sampling;
 static inline void ds_sampling_init(ds_sampling *o)
 {
@@ -88,14 +90,17 @@ DS_API void      ds_sampler_destroy(ds_sampler **s); /* NULL-safe; sets *s = NUL
 DS_API ds_status ds_sampler_note(ds_sampler *s, const int32_t *token, int64_t n, bool generated);
 /** Chooses a token from logits [n_vocab] and notes it as generated. n_top >= 0 asks for the log-probability and for that many
  *  alternatives (at most DS_MAX_TOP_LOGPROBS), -1 for neither. The logits are used as working memory and are lost.
- *  DS_E_NUMERIC when they hold NaN or no finite value. */
+ *  DS_E_NUMERIC when they hold NaN or no finite value, DS_E_UNSUPPORTED or DS_E_BUDGET as ds_grammar_constrain. */
 DS_API ds_status ds_sampler_pick(ds_sampler *s, float *logits, int n_top, ds_pick *out);
+/** Whether the grammar leaves nothing that could follow: the text is at its end, with or without an end-of-text token. False without
+ *  a grammar. */
+DS_API bool ds_sampler_over(const ds_sampler *s);
 
 /* ---- generation ---- */
 
 typedef enum ds_finish {
     DS_FINISH_NONE,      /* still running */
-    DS_FINISH_STOP,      /* an end-of-text token or a stop string */
+    DS_FINISH_STOP,      /* an end-of-text token, a stop string, or the grammar's end */
     DS_FINISH_LENGTH,    /* max_new_tokens, max_length, or the context is full */
     DS_FINISH_CANCELLED, /* a callback returned non-zero */
 } ds_finish;

@@ -277,9 +277,10 @@ static ds_status extend(run *r, item *i, float *logits)
     DS_TRY(add_text(r, i, text, n));
     if (i->g->finish != DS_FINISH_NONE)
         return i->g->finish == DS_FINISH_CANCELLED ? finish_text(r, i) : DS_OK;
-    if (i->g->n_token < i->most)
+    bool over = ds_sampler_over(i->sampler);
+    if (!over && i->g->n_token < i->most)
         return DS_OK;
-    i->g->finish = DS_FINISH_LENGTH;
+    i->g->finish = over ? DS_FINISH_STOP : DS_FINISH_LENGTH;
     return finish_text(r, i);
 }
 

@@ -18,6 +18,7 @@ struct ds_sampler {
     size_t         cap_list;
     int64_t        n_list;
     uint64_t       drawn;
+    ds_grammar_state *grammar; /* NULL: any text */
     ds_candidates  work;
     float         *raw; /* the model's own distribution, when log-probabilities are wanted */
     size_t         cap_raw;
@@ -61,6 +62,8 @@ static ds_status set_up(ds_sampler *s, const ds_sampling *from)
     if (s->s.n_bias)
         memcpy(s->bias, s->s.bias, (size_t)s->s.n_bias * sizeof *s->bias);
     s->s.bias = s->bias;
+    if (s->s.grammar)
+        DS_TRY(ds_grammar_state_create(&s->grammar, s->s.grammar));
     if (!penalizes(&s->s))
         return DS_OK;
     s->generated = ds_calloc((size_t)s->n_vocab, sizeof *s->generated);
@@ -89,6 +92,7 @@ void ds_sampler_destroy(ds_sampler **ps)
     ds_sampler *s = *ps;
     if (!s)
         return;
+    ds_grammar_state_free(&s->grammar);
     ds_free(s->bias);
     ds_free(s->generated);
     ds_free(s->seen);
@@ -105,6 +109,8 @@ ds_status ds_sampler_note(ds_sampler *s, const int32_t *token, int64_t n, bool g
         if (token[i] < 0 || token[i] >= s->n_vocab)
             return ds_fail(DS_E_ARG, "token %d is outside the vocabulary of %lld", (int)token[i], (long long)s->n_vocab);
         s->drawn += generated;
+        if (generated && s->grammar)
+            DS_TRY(ds_grammar_accept(s->grammar, token[i]));
         if (!s->seen)
             continue;
         if (!s->seen[token[i]]) {
@@ -236,8 +242,15 @@ ds_status ds_sampler_pick(ds_sampler *s, float *logits, int n_top, ds_pick *out)
         return ds_fail(DS_E_NUMERIC, "a logit is not a number (NaN)");
     if (n_top >= 0)
         DS_TRY(measure(s, logits, n_top, out, &log_sum));
+    if (s->grammar)
+        DS_TRY(ds_grammar_constrain(s->grammar, logits, s->n_vocab));
     DS_TRY(choose(s, logits, &out->token));
     if (n_top >= 0)
         out->logprob = (float)((double)s->raw[out->token] - log_sum);
     return ds_sampler_note(s, &out->token, 1, true);
+}
+
+bool ds_sampler_over(const ds_sampler *s)
+{
+    return s->grammar && ds_grammar_over(s->grammar);
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/gguf.h"
 #include "base/str.h"
+#include "text/token_trie.h"
 
 ds_tokenizer *ds_tokenizer_new(void)
 {
@@ -27,6 +28,7 @@ void ds_tokenizer_close(ds_tokenizer **pt)
     ds_added_free(&t->added_normal);
     ds_norm_free(&t->norm);
     ds_pretok_free(&t->pretok);
+    ds_token_trie_free(&t->trie);
     ds_arena_free(&t->arena);
     ds_free(t);
     *pt = NULL;
