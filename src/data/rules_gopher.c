@@ -75,8 +75,21 @@ static size_t gram_chars(const ds_word *w, int n)
     return chars;
 }
 
-/* Characters (with a space between words) of all occurrences of the most frequent n-gram; the first one wins a tie. */
-static ds_status top_gram(ds_stage_ctx *cx, const ds_words *w, int n, size_t *out)
+/* Characters of the longest n-gram, with a space between words. */
+static size_t longest_gram(const ds_words *w, int n)
+{
+    size_t chars = gram_chars(w->w, n - 1), most = 0;
+    for (size_t i = (size_t)n - 1; i < w->n; i++) {
+        chars += w->w[i].chars;
+        most = chars > most ? chars : most;
+        chars -= w->w[i + 1 - (size_t)n].chars;
+    }
+    return most + (size_t)n - 1;
+}
+
+/* Characters (with a space between words) of all occurrences of the most frequent n-gram; the first one wins a tie. *times: how many
+ * occurrences. */
+static ds_status top_gram(ds_stage_ctx *cx, const ds_words *w, int n, size_t *out, size_t *times)
 {
     size_t grams = w->n + 1 - (size_t)n, cap;
     /* pairs of slots: hash, then first position + 1 in the high half and the count in the low half */
@@ -101,6 +114,7 @@ static ds_status top_gram(ds_stage_ctx *cx, const ds_words *w, int n, size_t *ou
         }
     }
     *out = (gram_chars(w->w + best_at, n) + (size_t)n - 1) * best;
+    *times = best;
     return DS_OK;
 }
 
@@ -137,12 +151,13 @@ static ds_status grams(const repetition *r, ds_stage_ctx *cx, const ds_doc *doc,
     const ds_words *w = ds_stage_words(cx, doc);
     if (!w)
         return DS_E_NOMEM;
+    size_t times = w->n; /* a longer n-gram is no more frequent than the shorter ones in it */
     DS_TRY(extend_grams(cx, w, 1));
     for (int n = 2; n <= 4; n++) {
         DS_TRY(extend_grams(cx, w, n));
-        if (!ds_rule_on(r->top[n]) || w->n < (size_t)n)
+        if (!ds_rule_on(r->top[n]) || w->n < (size_t)n || (double)(longest_gram(w, n) * times) / chars <= r->top[n])
             continue;
-        DS_TRY(top_gram(cx, w, n, &value));
+        DS_TRY(top_gram(cx, w, n, &value, &times));
         if (over(r->top[n], (double)value / chars, top_reason[n], v))
             return DS_OK;
     }
