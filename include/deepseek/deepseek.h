@@ -14,6 +14,7 @@
 #include "deepseek/align.h"
 #include "deepseek/status.h"
 #include "deepseek/tokenizer.h"
+#include "deepseek/train.h"
 #include "deepseek/types.h"
 #include "deepseek/util.h"
 #endif
