@@ -10,19 +10,20 @@ ds_tensor *ds_record(ds_ctx *cx, ds_node node)
         node.need[i] = node.in[i] && node.in[i]->learn;
         learns = learns || node.need[i] || (node.w[i] && node.w[i]->grad);
     }
-    if (!learns || cx->status != DS_OK)
-        return cx->status == DS_OK ? node.out : NULL;
-    node.out->learn = true;
-    if (!cx->record)
+    DS_OP_ALLOCATED(cx);
+    node.out->learn = node.out->learn || learns;
+    if (!cx->record || (!learns && !node.op->again))
         return node.out;
     ds_node *kept = ds_step_alloc(cx, sizeof *kept);
     if (!kept)
         return NULL;
     *kept = node;
-    kept->before = cx->tape;
-    if (node.op->again)
+    if (node.op->again) /* a weight that comes later may need these values, even when nothing before them learns */
         node.out->again = kept;
-    cx->tape = kept;
+    if (learns) {
+        kept->before = cx->tape;
+        cx->tape = kept;
+    }
     return node.out;
 }
 
