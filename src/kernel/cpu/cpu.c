@@ -1,4 +1,6 @@
 /* The CPU backend: its table and its state. */
+#include <stdatomic.h>
+
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "kernel/cpu/exec.h"
@@ -17,6 +19,44 @@ void ds_run(ds_exec *ex, int64_t n_task, ds_task_fn *fn, void *arg, int64_t work
     ds_pool_run(work < WORTH_SHARING ? NULL : ex->pool, n_task, fn, arg);
 }
 
+struct ds_stretch {
+    _Alignas(64) _Atomic int64_t next;
+    int64_t end;
+};
+
+typedef struct range_job {
+    ds_exec     *ex;
+    int64_t      step;
+    ds_range_fn *fn;
+    void        *arg;
+} range_job;
+
+static void stretch_task(void *arg, int64_t task, int worker)
+{
+    const range_job *j = arg;
+    for (int i = 0; i < j->ex->n_worker; i++) {
+        struct ds_stretch *s = &j->ex->stretch[(task + i) % j->ex->n_worker];
+        int64_t            at;
+        while ((at = atomic_fetch_add_explicit(&s->next, j->step, memory_order_relaxed)) < s->end)
+            j->fn(j->arg, at, ds_min64(at + j->step, s->end), worker);
+    }
+}
+
+void ds_run_ranges(ds_exec *ex, int64_t n, int64_t step, ds_range_fn *fn, void *arg, int64_t work)
+{
+    if (work < WORTH_SHARING) {
+        fn(arg, 0, n, 0);
+        return;
+    }
+    range_job j = { ex, step, fn, arg };
+    for (int64_t i = 0; i < ex->n_worker; i++) {
+        int64_t steps = ds_ceil_div(n, step), first = steps * i / ex->n_worker;
+        atomic_store_explicit(&ex->stretch[i].next, first * step, memory_order_relaxed);
+        ex->stretch[i].end = ds_min64(n, steps * (i + 1) / ex->n_worker * step);
+    }
+    ds_pool_run(ex->pool, ex->n_worker, stretch_task, &j);
+}
+
 ds_status ds_exec_cpu(ds_exec **out, const ds_kernels **table, int n_thread, unsigned cpu_mask)
 {
     *out = NULL;
@@ -30,7 +70,8 @@ ds_status ds_exec_cpu(ds_exec **out, const ds_kernels **table, int n_thread, uns
         ex->cpu = ds_cpu_detect() & cpu_mask;
         ds_micro_init(&ex->micro, ex->cpu);
         ex->scratch = ds_calloc((size_t)ex->n_worker, sizeof *ex->scratch);
-        st = ex->scratch ? DS_OK : DS_E_NOMEM;
+        ex->stretch = ds_alloc_pages((size_t)ex->n_worker * sizeof *ex->stretch);
+        st = ex->scratch && ex->stretch ? DS_OK : DS_E_NOMEM;
     }
     for (int i = 0; st == DS_OK && i < ex->n_worker; i++) {
         ex->scratch[i] = ds_alloc_pages(DS_SCRATCH_FLOATS * sizeof(float));
@@ -50,6 +91,7 @@ void ds_exec_close(ds_exec **pex)
     ds_pool_destroy(&ex->pool);
     for (int i = 0; ex->scratch && i < ex->n_worker; i++)
         ds_free_pages(ex->scratch[i], DS_SCRATCH_FLOATS * sizeof(float));
+    ds_free_pages(ex->stretch, (size_t)ex->n_worker * sizeof *ex->stretch);
     ds_free(ex->scratch);
     ds_free(ex);
     *pex = NULL;

@@ -10,6 +10,8 @@ enum {
     PANEL = 2,         /* groups in one micro-kernel call */
     TOKEN_BLOCK = 96,  /* tokens in one call: their products fit the first cache levels */
     TOKEN_SPLIT = 512, /* tokens in one task at most, so that many threads find work in a long prefill */
+    FEW_TOKENS = 16,   /* fewer than these: memory decides, and each thread reads one long stretch of the weight */
+    STEP_BYTES = 32 << 10,
 };
 
 /* ---- the int8 form of activations ---- */
@@ -103,11 +105,17 @@ static void linear_task(void *arg, int64_t task, int worker)
     const linear_job *j = arg;
     int64_t           g0 = task % j->n_group_task * j->groups_per_task, g1 = ds_min64(g0 + j->groups_per_task, j->n_group);
     int64_t           t0 = task / j->n_group_task * j->tokens_per_task, t1 = ds_min64(t0 + j->tokens_per_task, j->y->n);
-    /* One or two tokens: memory decides, and one group at a time is one stream of it. */
-    int64_t step = t1 - t0 <= 2 ? 1 : PANEL;
-    for (int64_t g = g0; g < g1; g += step)
+    for (int64_t g = g0; g < g1; g += PANEL)
         for (int64_t t = t0; t < t1; t += TOKEN_BLOCK)
-            panel(j, g, (int)ds_min64(step, g1 - g), t, ds_min64(TOKEN_BLOCK, t1 - t), j->ex->scratch[worker]);
+            panel(j, g, (int)ds_min64(PANEL, g1 - g), t, ds_min64(TOKEN_BLOCK, t1 - t), j->ex->scratch[worker]);
+}
+
+static void linear_range(void *arg, int64_t from, int64_t to, int worker)
+{
+    const linear_job *j = arg;
+    int64_t           n = j->y->n, step = n <= 2 ? 1 : PANEL; /* one group at a time is one stream of memory */
+    for (int64_t g = from; g < to; g += step)
+        panel(j, g, (int)ds_min64(step, to - g), 0, n, j->ex->scratch[worker]);
 }
 
 static bool is_float(ds_dtype t)
@@ -121,8 +129,12 @@ static void run_linear(linear_job *j, const ds_tensor *x)
     j->acts = is_float(w->type) ? (ds_acts){ .n = x->n, .k = x->d, .x = x->data, .ld_x = x->d } : acts_at(x->packed, x->n, x->d);
     j->n_group = ds_ceil_div(w->rows, DS_GROUP);
     j->group_bytes = ds_x16_group_bytes(w->type, w->cols);
-    /* Few tokens: memory decides, so long runs of one weight for each thread. Many: even shares. */
-    int64_t shares = (int64_t)j->ex->n_worker * (x->n < 16 ? 4 : 16);
+    if (x->n < FEW_TOKENS) {
+        int64_t step = ds_max64(1, STEP_BYTES / (j->group_bytes * PANEL)) * PANEL;
+        ds_run_ranges(j->ex, j->n_group, step, linear_range, j, x->n * w->rows * w->cols);
+        return;
+    }
+    int64_t shares = (int64_t)j->ex->n_worker * 16;
     j->groups_per_task = ds_max64(1, j->n_group / shares / PANEL) * PANEL;
     j->n_group_task = ds_ceil_div(j->n_group, j->groups_per_task);
     j->tokens_per_task = ds_min64(x->n, TOKEN_SPLIT);

@@ -23,11 +23,17 @@ typedef struct tile {
 #define FOR_T for (int t = 0; t < T; t++)
 #define FOR_TILE UNROLL FOR_T UNROLL FOR_G
 
-/* Asks for the bytes some way ahead: the hardware's own prefetching stops at every 4 KiB page. */
-enum { AHEAD = 4096 };
-#define PREFETCH(block)                                                                   \
-    UNROLL for (int line = 0; line < (int)((sizeof *(block) + 63) / 64); line++)          \
-        __builtin_prefetch((const char *)(block) + AHEAD + 64 * line);
+/* Asks for bytes before they are needed: the hardware's own prefetching stops at every 4 KiB page. Memory is asked for far
+ * ahead, into the second cache level, when it decides the speed (few tokens); the first level gets its lines shortly before. */
+enum { NEAR = 4096, FAR = 32768, FEW = 4 };
+#define PREFETCH_BYTES(from, bytes)                                                       \
+    UNROLL for (int line = 0; line < (int)(((bytes) + 63) / 64); line++) {                \
+        __builtin_prefetch((const char *)(from) + NEAR + 64 * line, 0, 3);                \
+        if (T <= FEW)                                                                     \
+            __builtin_prefetch((const char *)(from) + FAR + 64 * line, 0, 2);             \
+    }
+#define PREFETCH(block)                    PREFETCH_BYTES(block, sizeof *(block))
+#define PREFETCH_PART(block, part, parts)  PREFETCH_BYTES((const char *)(block) + sizeof *(block) * (size_t)(part) / (parts), sizeof *(block) / (parts))
 
 /* Adds the block sums, times the activation scale, to the totals; starts new block sums. */
 #define END_ACT_BLOCK(i)                                          \
@@ -145,7 +151,6 @@ SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12
             UNROLL FOR_G {                                                                               \
                 w[g] = (const BLOCK *)p->w[g] + b;                                                       \
                 unpack_scales(sc[g], mn[g], w[g]->scales);                                               \
-                PREFETCH(w[g])                                                                           \
             }                                                                                            \
             UNROLL FOR_G UNROLL FOR_T part[g][t] = vf_zero();                                            \
             for (int s = 0; s < 8; s++)                                                                  \
@@ -161,6 +166,7 @@ SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12
                 _Pragma("GCC unroll 2") for (int half = 0; half < 2; half++) {                           \
                     vi             acc[TILE_GROUPS][TILE_TOKENS];                                        \
                     const int64_t  col = 256 * b + 64 * c + 32 * half;                                   \
+                    UNROLL FOR_G PREFETCH_PART(w[g], 2 * c + half, 8)                                    \
                     START_SUMS(0, p->sum, b)                                                             \
                     UNROLL for (int j = 0; j < 8; j++) {                                                 \
                         w64 v[TILE_GROUPS];                                                              \
@@ -193,8 +199,8 @@ SIMD void rows_q6_k(const tile *p, float *out, int64_t ld, const int G, const in
     for (int64_t b = 0; b < nb; b++) {
         const ds_x16_q6_k *w[TILE_GROUPS];
         UNROLL FOR_G w[g] = (const ds_x16_q6_k *)p->w[g] + b;
-        UNROLL FOR_G PREFETCH(w[g])
         for (int u = 0; u < 16; u++) {
+            UNROLL FOR_G PREFETCH_PART(w[g], u, 16)
             const int h = u / 8, v = u / 2 % 4, s = u % 2;
             vi        acc[TILE_GROUPS][TILE_TOKENS];
             START_SUMS(5, p->sum, p->ld_sum + 16 * b + u)
