@@ -11,6 +11,7 @@ help:
 	@echo "make fuzz     run each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds     (TARGET=NAME for one)"
 	@echo "make bench    build and run the benchmarks"
 	@echo "make install  install the command and the library                    (PREFIX=/usr/local, DESTDIR=)"
+	@echo "make wheel    build the Python package in $(BUILD)/wheel/"
 	@echo "make format   format every C file with clang-format"
 	@echo "make deps     install the packages that make test and make fuzz need"
 	@echo "make clean    remove what was built"
@@ -40,6 +41,11 @@ bench: build
 install: build
 	cmake --install $(BUILD) --prefix "$(or $(PREFIX),/usr/local)"
 
+wheel:
+	@scripts/install-deps.sh build wheel
+	@scripts/build.sh $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@python3 bindings/python/build_wheel.py $(BUILD) $(BUILD)/wheel
+
 format:
 	@scripts/install-deps.sh format
 	git ls-files '*.c' '*.h' ':!tests/golden' | xargs clang-format -i
@@ -50,5 +56,5 @@ deps:
 clean:
 	rm -rf build build-asan build-fuzz
 
-.PHONY: help build run test asan fuzz bench install format deps clean
+.PHONY: help build run test asan fuzz bench install wheel format deps clean
 .DEFAULT_GOAL := help

@@ -5,7 +5,9 @@ set -eu
 
 build="gcc g++ cmake ninja-build pkg-config libc6-dev libjansson-dev libyaml-dev libpcre2-dev libutf8proc-dev
        libxxhash-dev libssl-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev libevent-dev libsqlite3-dev libcmocka-dev"
-test="clang git gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+test="clang git gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+      python3 python3-venv patchelf"
+wheel="python3 patchelf binutils"
 format="clang-format"
 
 wanted=
@@ -13,8 +15,9 @@ for group in "$@"; do
     case $group in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
+    wheel) wanted="$wanted $wheel" ;;
     format) wanted="$wanted $format" ;;
-    *) echo "install-deps.sh: no group \"$group\" (build, test, format)" >&2; exit 2 ;;
+    *) echo "install-deps.sh: no group \"$group\" (build, test, wheel, format)" >&2; exit 2 ;;
     esac
 done
 

@@ -30,6 +30,7 @@ typedef struct ds_model_options {
     const char     *isa;      /* highest instruction set to use ("generic", "avx2", ...); NULL = the best there is */
     ds_progress_fn *progress; /* while loading; may be NULL */
     void           *user;
+    const char     *device;   /* "cpu"; NULL or "auto" = the best there is */
 } ds_model_options;
 static inline void ds_model_options_init(ds_model_options *o)
 {

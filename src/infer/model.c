@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/thread.h"
+#include "deepseek/bench.h"
 #include "infer/plan.h"
 #include "op/ops.h"
 
@@ -18,6 +19,16 @@ static ds_status choose_isa(const char *name, unsigned *mask)
     if (name && *mask == ~0u)
         return ds_fail(DS_E_ARG, "there is no instruction set \"%s\": expected generic, avx2, avx512, vnni, bf16, neon or dotprod", name);
     return DS_OK;
+}
+
+static ds_status check_device(const char *device)
+{
+    if (!device || strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0)
+        return DS_OK;
+    ds_machine m = { .size = sizeof m };
+    ds_machine_about(&m);
+    return ds_fail(DS_E_UNSUPPORTED, "there is no device \"%s\" here: the devices are auto and cpu (%s, %d threads, %s)", device, m.processor,
+                   m.threads, m.isa);
 }
 
 /* Full precision for full-precision weights; else bf16 where products of it are fast. */
@@ -51,6 +62,7 @@ static ds_status check_vocabulary(const ds_model *m)
 static ds_status open_model(ds_model *m, const ds_model_options *o)
 {
     unsigned mask;
+    DS_TRY(check_device(o->device));
     DS_TRY(choose_isa(o->isa, &mask));
     DS_TRY(ds_checkpoint_open(&m->checkpoint, m->path));
     DS_TRY(ds_generation_config_read(&m->generation, m->path));

@@ -1,0 +1,395 @@
+"""AutoModel: a checkpoint in memory, and all that can be asked of it."""
+
+import asyncio
+import codecs
+import ctypes
+import math
+import os
+import secrets
+import threading
+from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_uint64, c_void_p, sizeof
+from typing import Any, Awaitable, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from ._errors import DeepseekError, DeviceError, UnsupportedError
+from ._lib import (CGenerated, GenerateOptions, ModelInfo, ModelOptions, ProgressFn, Prompt, Sampling, TextFn, check, dtype_number, hub_resolve,
+                   id_array, lib, take_ids)
+from ._stream import AsyncStream, Stream
+from ._tokenizer import AutoTokenizer, Messages, render
+
+Ids = Sequence[int]
+Input = Union[str, Ids]
+
+
+class Generation(NamedTuple):
+    """One continuation in full; generate(..., return_dict_in_generate=True)."""
+
+    text: str  # the continuation
+    ids: List[int]  # every token drawn, an end-of-text token included
+    n_prompt: int  # tokens of the prompt
+    finish: str  # "stop", "length" or "cancelled"
+    prompt: int  # which prompt of a batch
+    choice: int  # which of its num_return_sequences
+    seed: int
+    logprobs: Optional[List[float]] = None  # of every token drawn, when output_logprobs
+
+
+class Score(NamedTuple):
+    ids: List[int]
+    logprobs: List[float]  # natural; that of the first token is 0, for nothing comes before it
+
+    @property
+    def perplexity(self) -> float:
+        n = len(self.logprobs) - 1
+        return math.exp(-sum(self.logprobs) / n) if n else math.nan
+
+
+class AutoModel:
+    """A language model. Make one with from_pretrained; it may be used from several threads, and closes itself when it is dropped or
+    at the end of a `with` block."""
+
+    def __init__(self, handle: c_void_p, path: str, name: str) -> None:
+        self._handle, self._path, self.name_or_path = handle, path, name
+        self._using, self._closing = 0, False
+        self._idle = threading.Condition()
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: Union[str, "os.PathLike[str]"], *, device: str = "auto", dtype: Any = None,
+                        kv_dtype: Any = None, threads: int = 0, context: int = 0, memory: Union[int, str] = 0,
+                        revision: Optional[str] = None, cache_dir: Optional[str] = None, token: Optional[str] = None,
+                        local_files_only: bool = False, source: Optional[str] = None,
+                        progress: Optional[Callable[[str, int, int], Any]] = None) -> "AutoModel":
+        """Opens a model: a Hugging Face directory, a .gguf file, or a name such as "deepseek/7b" or "org/name@revision", which is
+        found in the caches of this machine or downloaded.
+
+        device: "auto", "cpu", or "cuda" (an error that lists the devices where there is none). dtype: weights become this type on
+        load ("bf16", "q8_0", "q4_k", ...; None = as stored). threads: 0 = one per processor. context: longest sequence in tokens,
+        0 = the model's own. memory: most bytes for weights and cache, or a text such as "12GiB"; what does not fit streams from
+        disk. progress: called with (what, done, total); returning False stops."""
+        o, handle = ModelOptions(), c_void_p()
+        caught: List[BaseException] = []
+        o.device = str(device).encode()
+        o.dtype, o.kv_dtype = dtype_number(dtype), dtype_number(kv_dtype)
+        o.threads, o.context, o.memory = threads, context, _bytes(memory)
+        o.progress = ProgressFn(_guard_progress(progress, caught))
+        if str(device).split(":")[0] not in ("auto", "cpu"):  # before anything is downloaded
+            _check_device(o)
+        try:
+            path = hub_resolve(name_or_path, revision, cache_dir, token, local_files_only, source=source, progress=o.progress)
+            check(lib.ds_model_open(byref(handle), os.fsencode(path), byref(o)))
+        except DeepseekError:
+            if caught:
+                raise caught[0] from None
+            raise
+        return cls(handle, path, os.fspath(name_or_path))
+
+    # ---- life ----
+
+    def _enter(self) -> c_void_p:
+        with self._idle:
+            if self._closing or not self._handle:
+                raise ValueError("this model is closed")
+            self._using += 1
+            return self._handle
+
+    def _leave(self) -> None:
+        with self._idle:
+            self._using -= 1
+            self._idle.notify_all()
+
+    def close(self) -> None:
+        """Stops what runs on it, then releases its memory."""
+        with self._idle:
+            self._closing = True
+            self._idle.wait_for(lambda: self._using == 0)
+            if self._handle:
+                lib.ds_model_close(byref(self._handle))
+            self._handle = c_void_p()
+
+    def __enter__(self) -> "AutoModel":
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) and lib is not None:
+            lib.ds_model_close(byref(self._handle))
+            self._handle = c_void_p()
+
+    # ---- what it is ----
+
+    @property
+    def config(self) -> dict:
+        """What the model is: architecture, sizes, types, memory."""
+        info = ModelInfo(size=sizeof(ModelInfo))
+        handle = self._enter()
+        try:
+            lib.ds_model_about(handle, byref(info))
+            out = {name: getattr(info, name) for name, *_ in ModelInfo._fields_ if name != "size"}
+            for name in ("architecture", "isa"):
+                out[name] = out[name].decode()
+            for name in ("dtype", "kv_dtype"):
+                out[name] = lib.ds_dtype_name(out[name]).decode()
+            return out
+        finally:
+            self._leave()
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    @property
+    def tokenizer(self) -> AutoTokenizer:
+        handle = self._enter()
+        try:
+            t = lib.ds_model_tokenizer(handle)
+            if not t:
+                check(3)
+            return AutoTokenizer(c_void_p(t), self._path, owner=self)
+        finally:
+            self._leave()
+
+    # ---- generation ----
+
+    def generate(self, inputs: Union[Input, Sequence[Input]], *, max_length: Optional[int] = None, max_new_tokens: Optional[int] = None,
+                 do_sample: Optional[bool] = None, temperature: Optional[float] = None, top_k: Optional[int] = None,
+                 top_p: Optional[float] = None, min_p: Optional[float] = None, repetition_penalty: Optional[float] = None,
+                 presence_penalty: Optional[float] = None, frequency_penalty: Optional[float] = None, seed: Optional[int] = None,
+                 stop: Union[str, Sequence[str], None] = None, num_return_sequences: int = 1, ignore_eos: bool = False,
+                 add_special_tokens: bool = True, return_full_text: Optional[bool] = None, return_dict_in_generate: bool = False,
+                 output_logprobs: bool = False, stream: Union[bool, Callable[[str], Any]] = False,
+                 cancel: Optional[threading.Event] = None) -> Any:
+        """Continues a text, a list of ids, or a batch (list) of either.
+
+        A text gives the continuation as a text; return_full_text=True puts the prompt before it. Ids give ids, the prompt's first;
+        return_full_text=False leaves them out. A batch gives a list, num_return_sequences > 1 as well.
+        max_length counts the prompt, max_new_tokens does not, and wins. Without either: what generation_config.json says, else
+        until the context is full. do_sample=False is greedy; True samples, at temperature 1 unless told otherwise; None does what
+        the other options and generation_config.json say. seed: the same one gives the same text; None = a new one.
+        stream=True gives an iterator over pieces of text (a Stream); a function is called with each piece, and stops the text by
+        returning False. cancel: an event that ends the work from another thread. return_dict_in_generate gives Generation
+        objects, with logprobs if output_logprobs."""
+        options = dict(locals())
+        del options["self"], options["stream"], options["inputs"], options["cancel"]
+        job = _Job(inputs, options)
+        if stream is True:
+            if job.several:
+                raise ValueError("stream=True takes one prompt: use a function, or one Stream for each prompt")
+            return Stream(lambda put, stop: job.run(self, put, (stop, cancel)))
+        return job.run(self, stream or None, (cancel,), final=True)
+
+    def generate_async(self, inputs: Union[Input, Sequence[Input]], *, stream: bool = False, **options: Any) -> Any:
+        """generate for asyncio: `await` it, or with stream=True iterate over it with `async for`. Cancelling the task ends the text."""
+        if stream:
+            job = _Job(inputs, options)
+            return AsyncStream(lambda put, stop: job.run(self, put, (stop,)))
+        return self._awaitable(lambda event: self.generate(inputs, cancel=event, **options))
+
+    async def _awaitable(self, work: Callable[[threading.Event], Any]) -> Any:
+        event = threading.Event()
+        future = asyncio.get_running_loop().run_in_executor(None, work, event)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            event.set()
+            raise
+
+    def chat(self, messages: Union[str, Messages], *, tools: Any = None, template_variables: Optional[dict] = None, **options: Any) -> Any:
+        """The assistant's answer to messages ({"role", "content"} each, or just a question), in the model's own chat format. Options
+        as for generate."""
+        return self.generate(*self._chat_prompt(messages, tools, template_variables, options), **options)
+
+    def chat_async(self, messages: Union[str, Messages], *, tools: Any = None, template_variables: Optional[dict] = None, **options: Any) -> Any:
+        return self.generate_async(*self._chat_prompt(messages, tools, template_variables, options), **options)
+
+    def _chat_prompt(self, messages: Any, tools: Any, variables: Optional[dict], options: dict) -> Tuple[str]:
+        text, has_bos = render(self._path, messages, tools, **(variables or {}))
+        options.setdefault("add_special_tokens", not has_bos)
+        return (text,)
+
+    # ---- numbers ----
+
+    def _encode(self, handle: c_void_p, text: Input, add_special_tokens: bool) -> List[int]:
+        if not isinstance(text, str):
+            return _ids(text)
+        o, ids, n, raw = GenerateOptions(), POINTER(c_int32)(), c_int64(), text.encode("utf-8", "surrogateescape")
+        o.no_bos = not add_special_tokens
+        check(lib.ds_prompt_encode(handle, raw, len(raw), byref(o), byref(ids), byref(n)))
+        return take_ids(ids, n)
+
+    def _numbers(self, call: Any, width: Optional[int], text: Input, add_special_tokens: bool) -> Tuple[List[int], List[float]]:
+        caught: List[BaseException] = []
+        handle = self._enter()
+        try:
+            ids = self._encode(handle, text, add_special_tokens)
+            out = (c_float * max(1, width or len(ids)))()
+            status = call(handle, id_array(ids), len(ids), out, ProgressFn(_guard_progress(None, caught)), None)
+            if caught:
+                raise caught[0]
+            check(status)
+            return ids, list(out)
+        finally:
+            self._leave()
+
+    def score(self, text: Input, add_special_tokens: bool = True) -> Score:
+        """The natural log-probability of each token of a text or of ids."""
+        return Score(*self._numbers(lib.ds_model_score, None, text, add_special_tokens))
+
+    def embed(self, text: Union[Input, Sequence[Input]], normalize: bool = False, add_special_tokens: bool = True) -> Any:
+        """A vector for a text (or ids), or a list of them for several: the mean of the last hidden states; normalize scales it to
+        length 1."""
+        text = _plain(text)
+        if _is_batch(text):
+            return [self.embed(t, normalize, add_special_tokens) for t in text]
+        _, v = self._numbers(lib.ds_model_embed, self.config["d_model"], text, add_special_tokens)  # type: ignore[arg-type]
+        length = math.sqrt(sum(x * x for x in v)) if normalize else 1
+        return [x / length for x in v] if normalize and length else v
+
+
+class _Job:
+    """The arguments of one generate call, and what it gives back."""
+
+    def __init__(self, inputs: Any, options: dict) -> None:
+        unknown = set(options) - _OPTIONS
+        if unknown:
+            raise TypeError(f"generate() has no option {', '.join(sorted(unknown))}")
+        self.o = {**_DEFAULTS, **options}
+        inputs = _plain(inputs)
+        batch = _is_batch(inputs)
+        self.inputs = list(inputs) if batch else [inputs]
+        self.several = batch or self.o["num_return_sequences"] > 1
+        self.inputs = [i if isinstance(i, str) else _ids(i) for i in self.inputs]
+
+    def _sampling(self) -> Sampling:
+        s, o = Sampling(), self.o
+        for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"):
+            if o[name] is not None:
+                setattr(s, name, o[name])
+        if o["do_sample"] is False:
+            s.temperature = 0
+        elif o["do_sample"] and o["temperature"] is None:
+            s.temperature = 1
+        s.seed = secrets.randbits(63) if o["seed"] is None else o["seed"] % 2**64
+        return s
+
+    def _options(self, sampling: Sampling) -> GenerateOptions:
+        c, o = GenerateOptions(), self.o
+        stop = [o["stop"]] if isinstance(o["stop"], str) else list(o["stop"] or [])
+        c.sampling = ctypes.pointer(sampling)
+        c.max_new_tokens = -1 if o["max_new_tokens"] is None else o["max_new_tokens"]
+        c.max_length = -1 if o["max_length"] is None else o["max_length"]
+        c.stop = (c_char_p * (len(stop) + 1))(*[s.encode() for s in stop])
+        c.n_stop, c.n_choice, c.ignore_eos = len(stop), o["num_return_sequences"], o["ignore_eos"]
+        c.no_bos, c.logprobs = not o["add_special_tokens"], 0 if o["output_logprobs"] else -1
+        return c
+
+    def _prompts(self) -> Any:
+        prompts = (Prompt * max(1, len(self.inputs)))()
+        for p, i in zip(prompts, self.inputs):
+            if isinstance(i, str):
+                raw = i.encode("utf-8", "surrogateescape")
+                p.text, p.n = raw, len(raw)
+            else:
+                p.token, p.n_token = id_array(i or [0]), len(i)
+        return prompts
+
+    def run(self, model: AutoModel, emit: Optional[Callable[[str], Any]], cancel: Sequence[Optional[threading.Event]], final: bool = False) -> Any:
+        sampling, prompts, caught = self._sampling(), self._prompts(), []  # type: ignore[var-annotated]
+        c, out = self._options(sampling), POINTER(CGenerated)()
+        events = [e for e in cancel if e is not None]
+        stopped = (lambda: model._closing or any(e.is_set() for e in events)) if events else (lambda: model._closing)
+        c.on_text, c.progress = TextFn(_on_text(emit, stopped, caught)), ProgressFn(_guard_progress(None, caught, stopped))
+        handle = model._enter()
+        try:
+            status = lib.ds_generate(handle, prompts, len(self.inputs), byref(c), byref(out))
+            if caught:
+                raise caught[0]
+            check(status)
+            found = [self._generation(g, out.contents) for g in out.contents.item[: out.contents.n]]
+        finally:
+            lib.ds_generated_free(byref(out))
+            model._leave()
+        results = [self._result(g) for g in found] if final else found
+        return results if self.several else results[0]
+
+    def _generation(self, g: Any, out: CGenerated) -> Generation:
+        text = ctypes.string_at(g.text, g.n_text).decode("utf-8", "replace")
+        logprobs = g.logprob[: g.n_token] if self.o["output_logprobs"] and g.n_token else [] if self.o["output_logprobs"] else None
+        return Generation(text, g.token[: g.n_token] if g.n_token else [], g.n_prompt_token, lib.ds_finish_name(g.finish).decode(), g.prompt,
+                          g.choice, out.seed, logprobs)
+
+    def _result(self, g: Generation) -> Any:
+        given, full = self.inputs[g.prompt], self.o["return_full_text"]
+        if self.o["return_dict_in_generate"]:
+            return g
+        if isinstance(given, str):
+            return given + g.text if full else g.text
+        return g.ids if full is False else given + g.ids
+
+
+_DEFAULTS = dict.fromkeys(("max_length", "max_new_tokens", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
+                           "presence_penalty", "frequency_penalty", "seed", "stop", "return_full_text"))
+_DEFAULTS.update(num_return_sequences=1, ignore_eos=False, add_special_tokens=True, return_dict_in_generate=False,  # type: ignore[call-overload]
+                 output_logprobs=False)
+_OPTIONS = set(_DEFAULTS)
+
+
+def _on_text(emit: Optional[Callable[[str], Any]], stopped: Callable[[], bool], caught: list) -> Callable[..., int]:
+    """The callback of ds_generate: pieces never end inside a UTF-8 character, so each decodes by itself."""
+    string_at = ctypes.string_at
+
+    def on_text(_user: Any, event: Any) -> int:
+        try:
+            if emit is not None:
+                e = event.contents
+                if e.n and emit(string_at(e.text, e.n).decode("utf-8", "replace")) is False:
+                    return 1
+            return 1 if stopped() else 0
+        except BaseException as e:  # KeyboardInterrupt too: raised again after the call
+            caught.append(e)
+            return 1
+
+    return on_text
+
+
+def _guard_progress(progress: Optional[Callable[[str, int, int], Any]], caught: list, stopped: Callable[[], bool] = lambda: False) -> Callable[..., int]:
+    def on_progress(_user: Any, what: bytes, done: int, total: int) -> int:
+        try:
+            return 1 if stopped() or (progress is not None and progress(what.decode(), done, total) is False) else 0
+        except BaseException as e:
+            caught.append(e)
+            return 1
+
+    return on_progress
+
+
+def _check_device(o: ModelOptions) -> None:
+    """Opening a model on a device that is not there fails before its path is looked at."""
+    handle = c_void_p()
+    try:
+        check(lib.ds_model_open(byref(handle), b"", byref(o)))
+    except UnsupportedError as e:
+        raise DeviceError(str(e)) from None
+    except DeepseekError:
+        pass
+
+
+def _bytes(size: Union[int, str]) -> int:
+    if isinstance(size, int):
+        return size
+    out = c_uint64()
+    check(lib.ds_parse_bytes(size.encode(), byref(out)))
+    return out.value
+
+
+def _plain(inputs: Any) -> Any:
+    return inputs.tolist() if hasattr(inputs, "tolist") else inputs["input_ids"] if isinstance(inputs, dict) else inputs
+
+
+def _is_batch(inputs: Any) -> bool:
+    """Whether it is several texts or several lists of ids."""
+    return not isinstance(inputs, str) and len(inputs) > 0 and (isinstance(inputs[0], str) or hasattr(inputs[0], "__len__"))
+
+
+def _ids(ids: Any) -> List[int]:
+    return [int(i) for i in _plain(ids)]
