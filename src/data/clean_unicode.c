@@ -6,7 +6,7 @@
 #include "data/rules.h"
 
 typedef struct unicode {
-    bool mojibake, controls, entities, spaces;
+    bool mojibake, controls, entities, spaces, simplify;
     int  form; /* 0 none, 1 NFC, 2 NFKC */
 } unicode;
 
@@ -19,6 +19,7 @@ static ds_status create(void **state, ds_conf *c, int node)
     DS_TRY(ds_conf_bool(c, node, "entities", false, &u->entities));
     DS_TRY(ds_conf_choice(c, node, "normalize", "none|nfc|nfkc", 1, &u->form));
     DS_TRY(ds_conf_bool(c, node, "controls", true, &u->controls));
+    DS_TRY(ds_conf_bool(c, node, "simplify", false, &u->simplify));
     return ds_conf_bool(c, node, "spaces", true, &u->spaces);
 }
 
@@ -246,6 +247,24 @@ static ds_status tidy_spaces(ds_stage_ctx *cx, ds_doc *doc)
     return cx->text.len == doc->text.n ? DS_OK : ds_stage_set_text(cx, doc, cx->text.data ? cx->text.data : "", cx->text.len);
 }
 
+/* ---- traditional Chinese characters to simplified ones, one to one ---- */
+
+static ds_status simplify(ds_stage_ctx *cx, ds_doc *doc, uint64_t *changed)
+{
+    ds_slice t = doc->text;
+    *changed = 0;
+    ds_buf_clear(&cx->text);
+    for (size_t i = 0, len; i < t.n; i += len) {
+        int32_t c;
+        char    utf8[4];
+        len = (size_t)ds_cp(t.s + i, &c);
+        int32_t to = c >= 0x3400 && ds_char_class(c) & DS_CH_HAN ? ds_char_fold(c) : c;
+        *changed += to != c;
+        DS_TRY(to == c ? ds_buf_add(&cx->text, t.s + i, len) : ds_buf_add(&cx->text, utf8, (size_t)ds_utf8_encode(to, utf8)));
+    }
+    return *changed ? ds_stage_set_text(cx, doc, cx->text.data, cx->text.len) : DS_OK;
+}
+
 static ds_status filter(void *state, ds_stage_ctx *cx, ds_doc *doc, ds_verdict *v)
 {
     const unicode *u = state;
@@ -264,6 +283,10 @@ static ds_status filter(void *state, ds_stage_ctx *cx, ds_doc *doc, ds_verdict *
     }
     DS_TRY(normalize(cx, doc, u->form, &n));
     DS_TRY(ds_stage_note(cx, u->form == 2 ? "brought to NFKC" : "brought to NFC", n));
+    if (u->simplify) {
+        DS_TRY(simplify(cx, doc, &n));
+        DS_TRY(ds_stage_note(cx, "traditional characters simplified", n));
+    }
     return u->spaces ? tidy_spaces(cx, doc) : DS_OK;
 }
 

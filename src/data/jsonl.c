@@ -258,6 +258,29 @@ static ds_slice *field_of(scan *c, const char *key, size_t n, int level)
     return NULL;
 }
 
+/* A list of strings as text: one a line. The list itself stays as it is. */
+static bool join_list(scan *c, const char *value, const char *after, ds_slice *out)
+{
+    char       *copy = ds_arena_alloc(&c->docs->arena, (size_t)(after - value)), *w = copy;
+    const char *s = value + 1;
+    if (!copy)
+        return false;
+    for (s = skip_ws(s, after); s < after && *s == '"'; s = skip_ws(s + (*s == ','), after)) {
+        const char *end = ds_json_skip_string(s, after);
+        ds_slice    line;
+        size_t      n = (size_t)(end - s);
+        if (w > copy)
+            *w++ = '\n';
+        memmove(w, s + 1, n - 1);
+        if (!unescape(w, w + n - 1, &line))
+            return false;
+        w += line.n;
+        s = skip_ws(end, after);
+    }
+    *out = (ds_slice){ copy, (size_t)(w - copy) };
+    return s < after && *s == ']';
+}
+
 /* A member inside an object that a dotted path names: its strings are copied out by pointing at them when they hold no
  * escape, since the object itself stays in `extra` unchanged. */
 static void scan_inner(scan *c, const char *outer, size_t n_outer, const char *s, const char *end)
@@ -279,6 +302,8 @@ static void scan_inner(scan *c, const char *outer, size_t n_outer, const char *s
             ours |= match_key(names[i], outer, n_outer) == 1;
         if (f && ours && *s == '"' && !memchr(s, '\\', (size_t)(value_end - s)))
             *f = (ds_slice){ s + 1, (size_t)(value_end - s) - 2 };
+        else if (f == &c->doc->text && ours && *s == '[' && !join_list(c, s, value_end, f))
+            *f = (ds_slice){ 0 };
         s = skip_ws(value_end, end);
         if (s < end && *s == ',')
             s++;
@@ -296,8 +321,10 @@ static const char *scan_member(scan *c, const char *key, size_t n, char *value, 
     const char *after = ds_json_skip_value(value, end);
     if (!after)
         return NULL;
-    if (f == &c->doc->text)
+    if (f == &c->doc->text && !(*value == '[' && join_list(c, value, after, f))) {
+        *f = (ds_slice){ 0 };
         c->bad_text = true;
+    }
     if (f == &c->doc->id && *value != 'n') {
         *f = (ds_slice){ value, (size_t)(after - value) };
         c->doc->id_is_number = true;

@@ -4,7 +4,8 @@
 #define DS_DATA_JSONL_H
 #include "data/doc.h"
 
-/** Which member is what. NULL or "" = none. A value may be a dotted path of one level ("meta.url"). */
+/** Which member is what. NULL or "" = none. A value may be a dotted path of one level ("meta.url").
+ *  A text may be a list of strings: its lines. */
 typedef struct ds_fields {
     const char *id, *text, *source, *url, *language;
 } ds_fields;
