@@ -111,12 +111,33 @@ static void bounds_the_nesting(void **state)
     ds_docs_free(&docs);
 }
 
+static void joins_lists_of_lines(void **state)
+{
+    ds_docs   docs = { 0 };
+    ds_doc    d;
+    ds_buf    line = { 0 };
+    ds_fields inner = { .text = "r.t" };
+    assert_null(parse(&docs, &d, &line, "{\"text\": [\"a\\n\", \"b\\u5e8a\" , \"\"], \"k\": 1}"));
+    assert_span(d.text, "a\n\nb床\n");
+    assert_null(parse(&docs, &d, &line, "{\"text\": []}"));
+    assert_span(d.text, "");
+    assert_non_null(parse(&docs, &d, &line, "{\"text\": [\"a\", 1]}"));
+    char text[] = "{\"r\": {\"t\": [\"x\", \"\\\"y\"], \"u\": 2}}", bad[] = "{\"r\": {\"t\": [\"x\", {}]}}";
+    d = (ds_doc){ 0 };
+    assert_null(ds_json_doc(&docs, &d, text, strlen(text), &inner));
+    assert_span(d.text, "x\n\"y");
+    d = (ds_doc){ 0 };
+    assert_non_null(ds_json_doc(&docs, &d, bad, strlen(bad), &inner));
+    ds_buf_free(&line);
+    ds_docs_free(&docs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_members_apart), cmocka_unit_test(replaces_lone_surrogates),
         cmocka_unit_test(keeps_more_members_than_it_buffers), cmocka_unit_test(says_what_is_wrong),
-        cmocka_unit_test(bounds_the_nesting),
+        cmocka_unit_test(bounds_the_nesting),       cmocka_unit_test(joins_lists_of_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

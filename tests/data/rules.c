@@ -181,6 +181,8 @@ static void unicode(void **state)
     assert_string_equal(result.data, "\xea\xb0\x80\xe1\x86\xa8");
     assert_string_equal(run("unicode", "", "\xea\xb0\x80\xe1\x86\xa8"), ""); /* a Hangul syllable and a final consonant compose */
     assert_string_equal(result.data, "\xea\xb0\x81");
+    assert_string_equal(run("unicode", "simplify: true", "床前看月光，疑是地上霜。舉頭望山月 Ａ"), "");
+    assert_string_equal(result.data, "床前看月光，疑是地上霜。举头望山月 Ａ");
 }
 
 static void pii(void **state)
