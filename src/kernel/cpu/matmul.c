@@ -33,6 +33,7 @@ typedef struct matmul_work {
 } matmul_work;
 
 enum {
+    STRIP_BYTES = STRIP * DEPTH_BYTES,
     A_BYTES = ROWS * (DEPTH_BYTES + PAD_BYTES),
     B_BYTES = COLS * DEPTH_BYTES,
     ROWS_BYTES = STRIP * (DEPTH_BYTES + PAD_BYTES),
@@ -67,11 +68,9 @@ static const char *stored_at(const ds_mat *x, int64_t row, int64_t col)
 static void convert(const matmul_job *j, void *to, const ds_mat *x, const void *from, int64_t n)
 {
     const ds_micro *m = &j->ex->micro;
-    if (j->rounded && x->type == DS_F32) {
-        uint16_t half[DEPTH_BYTES / 4]; /* as many as a row of a block has */
-        m->bf16_from_f32(half, from, n);
-        m->f32_from_bf16(to, half, n);
-    } else if (j->pairs && x->type == DS_F32)
+    if (j->rounded && x->type == DS_F32)
+        m->round_to_bf16(to, from, n);
+    else if (j->pairs && x->type == DS_F32)
         m->bf16_from_f32(to, from, n);
     else if (!j->pairs && x->type == DS_BF16)
         m->f32_from_bf16(to, from, n);
@@ -140,6 +139,20 @@ static void pack_strip(const matmul_job *j, const matmul_work *w, char *to, int6
     }
 }
 
+/* All strips of B's rows [k0, k0 + kn) and columns [n0, n1). Rows that become rows are read along the whole panel, as they lie. */
+static void pack_panel(const matmul_job *j, const matmul_work *w, int64_t k0, int64_t kn, int64_t n0, int64_t n1)
+{
+    const ds_mat *b = &j->b;
+    if (b->trans || j->pairs || (n1 - n0) % EDGE) {
+        for (int64_t s = n0; s < n1; s += STRIP)
+            pack_strip(j, w, w->b + (s - n0) / STRIP * STRIP_BYTES, k0, kn, s, ds_min64(STRIP, n1 - s));
+        return;
+    }
+    for (int64_t r = 0; r < kn; r++)
+        for (int64_t s = n0; s < n1; s += STRIP)
+            convert(j, w->b + (s - n0) / STRIP * STRIP_BYTES + r * STRIP * 4, b, stored_at(b, k0 + r, s), ds_min64(STRIP, n1 - s));
+}
+
 /* A's rows [m0, m0 + mn) and columns [k0, k0 + kn): where they lie as rows of values, and their stride in values. */
 static const void *pack_a(const matmul_job *j, const matmul_work *w, int64_t m0, int64_t mn, int64_t k0, int64_t kn, int64_t *ld)
 {
@@ -196,28 +209,30 @@ static void matmul_task(void *arg, int64_t task, int worker)
     matmul_work       w = work_at(j->ex->scratch[worker]);
     const int64_t     n0 = task % j->n_col * j->cols, n1 = ds_min64(j->n, n0 + j->cols);
     const int64_t     m0 = task / j->n_col * j->rows, m1 = ds_min64(j->m, m0 + j->rows);
-    const int64_t     strip_bytes = STRIP * DEPTH_BYTES;
     for (int64_t k0 = 0; k0 < j->k; k0 += j->depth) {
         int64_t kn = ds_min64(j->depth, j->k - k0);
-        for (int64_t s = n0; s < n1; s += STRIP)
-            pack_strip(j, &w, w.b + (s - n0) / STRIP * strip_bytes, k0, kn, s, ds_min64(STRIP, n1 - s));
+        pack_panel(j, &w, k0, kn, n0, n1);
         for (int64_t r = m0; r < m1; r += ROWS) {
             int64_t     mn = ds_min64(ROWS, m1 - r), ld_a;
             const void *a = pack_a(j, &w, r, mn, k0, kn, &ld_a);
             for (int64_t s = n0; s < n1; s += STRIP)
-                multiply_strip(j, &w, j->c + r * j->ld_c + s, a, ld_a, w.b + (s - n0) / STRIP * strip_bytes, mn,
+                multiply_strip(j, &w, j->c + r * j->ld_c + s, a, ld_a, w.b + (s - n0) / STRIP * STRIP_BYTES, mn,
                                ds_min64(STRIP, n1 - s), kn, j->accumulate || k0 > 0);
         }
     }
 }
 
-/* Panels of B as wide as fit, all of about one width; then rows, so that every thread has some tasks. */
+/* Panels of B as wide as fit, all of about one width; then rows, so that every thread has the same number of tasks, two at least. Not
+ * more than that: each task packs its panel of B itself. */
 static void divide(matmul_job *j)
 {
-    int64_t n_col = ds_ceil_div(j->n, COLS), n_row;
+    const int64_t threads = j->ex->n_worker;
+    int64_t       n_col = ds_ceil_div(j->n, COLS), n_row = 1;
     j->cols = ds_ceil_div(ds_ceil_div(j->n, n_col), STRIP) * STRIP;
     j->n_col = ds_ceil_div(j->n, j->cols);
-    n_row = ds_min64(ds_ceil_div(4 * (int64_t)j->ex->n_worker, j->n_col), ds_ceil_div(j->m, ROWS / 2));
+    while (j->n_col * n_row < 2 * threads || (j->n_col * n_row % threads && j->n_col * n_row < 8 * threads))
+        n_row++;
+    n_row = ds_min64(n_row, ds_ceil_div(j->m, ROWS / 2));
     j->rows = ds_ceil_div(ds_ceil_div(j->m, n_row), 12) * 12;
 }
 

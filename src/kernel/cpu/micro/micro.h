@@ -101,6 +101,7 @@ typedef struct ds_micro {
     void (*f32_from_f16)(float *y, const uint16_t *x, int64_t n);
     void (*f32_from_bf16)(float *y, const uint16_t *x, int64_t n);
     void (*bf16_from_f32)(uint16_t *y, const float *x, int64_t n);
+    void (*round_to_bf16)(float *y, const float *x, int64_t n); /* what both conversions give */
     void (*f16_from_f32)(uint16_t *y, const float *x, int64_t n);
 } ds_micro;
 

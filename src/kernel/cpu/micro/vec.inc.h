@@ -114,10 +114,11 @@ static void f32_from_f16(float *y, const uint16_t *x, int64_t n)
 static void f32_from_bf16(float *y, const uint16_t *x, int64_t n)
 {
     uint16_t pad[16] = { 0 };
-    FOR_VECTORS(i, n) {
-        if (n - i < 16)
-            memcpy(pad, x + i, (size_t)(n - i) * 2);
-        store_n(y + i, vf_load_bf16(n - i < 16 ? pad : x + i), n - i);
+    int64_t  whole = n / 16 * 16;
+    FOR_VECTORS(i, whole) vf_store(y + i, vf_load_bf16(x + i));
+    if (whole < n) {
+        memcpy(pad, x + whole, (size_t)(n - whole) * 2);
+        store_n(y + whole, vf_load_bf16(pad), n - whole);
     }
 }
 
@@ -134,10 +135,20 @@ static void f16_from_f32(uint16_t *y, const float *x, int64_t n)
 static void bf16_from_f32(uint16_t *y, const float *x, int64_t n)
 {
     uint16_t pad[16];
+    int64_t  whole = n / 16 * 16;
+    FOR_VECTORS(i, whole) vf_store_bf16(y + i, vf_load(x + i));
+    if (whole < n) {
+        vf_store_bf16(pad, load_n(x + whole, n - whole));
+        memcpy(y + whole, pad, (size_t)(n - whole) * 2);
+    }
+}
+
+static void round_to_bf16(float *y, const float *x, int64_t n)
+{
+    uint16_t half[16];
     FOR_VECTORS(i, n) {
-        vf_store_bf16(n - i < 16 ? pad : y + i, load_n(x + i, n - i));
-        if (n - i < 16)
-            memcpy(y + i, pad, (size_t)(n - i) * 2);
+        vf_store_bf16(half, load_n(x + i, n - i));
+        store_n(y + i, vf_load_bf16(half), n - i);
     }
 }
 
@@ -245,4 +256,5 @@ static void set_vectors(ds_micro *m)
     m->f32_from_bf16 = f32_from_bf16;
     m->f16_from_f32 = f16_from_f32;
     m->bf16_from_f32 = bf16_from_f32;
+    m->round_to_bf16 = round_to_bf16;
 }
