@@ -12,13 +12,14 @@ static const char *resume, *suggest_compute, *quick, *run_dir;
 static double      suggest_tokens, suggest_params;
 static int64_t     threads, sequence;
 static uint64_t    memory;
-static bool        suggest, as_json, force, allow_changes, quiet;
+static bool        plan, suggest, as_json, force, allow_changes, quiet;
 
 static const cli_opt options[] = {
     { "--set", CLI_LIST, &set, "KEY=VALUE", "a setting over the recipe's: optimizer.lr=3e-4, stages.0.tokens=5M" },
     { "--resume", CLI_STR, &resume, "auto|PATH", "go on from the run's newest checkpoint (if there is one), or from this one" },
     { "--allow-changes", CLI_FLAG, &allow_changes, NULL, "resume although the recipe or the data has changed" },
     { "-f, --force", CLI_FLAG, &force, NULL, "start a run again: its checkpoints and logs are removed" },
+    { "--plan", CLI_FLAG, &plan, NULL, "train nothing: print parameters, FLOPs, memory and time; fails when\nthe run does not fit" },
     { "--quick", CLI_STR, &quick, "FILE", "no recipe: train a small model on this text in a few minutes" },
     { "--run", CLI_STR, &run_dir, "DIR", "the run directory (the recipe's run)" },
     { "--suggest", CLI_FLAG, &suggest, NULL, "learning rate, batch, model and tokens by the DeepSeek scaling laws for" },
@@ -28,7 +29,7 @@ static const cli_opt options[] = {
     { "--sequence", CLI_INT, &sequence, "N", "tokens a row, for --suggest (4096)" },
     { "-t, --threads", CLI_INT, &threads, "N", "threads (default: the recipe's, or one per processor)" },
     { "--memory", CLI_BYTES, &memory, "SIZE", "most memory to use (default: what is available)" },
-    { "--json", CLI_FLAG, &as_json, NULL, "with --suggest: JSON; in a run: one JSON object an event" },
+    { "--json", CLI_FLAG, &as_json, NULL, "with --plan and --suggest: JSON; in a run: one JSON object an event" },
     { "-q, --quiet", CLI_FLAG, &quiet, NULL, "print checkpoints and errors only" },
     { 0 },
 };
@@ -42,6 +43,7 @@ static const cli_cmd cmd = {
     options,
     "  deepseek train --quick book.txt --run runs/book       # a small model from a text file, in minutes\n"
     "  deepseek generate -m runs/book -p 'It was'\n"
+    "  deepseek train recipes/shakespeare-small.yaml --plan\n"
     "  deepseek train recipes/shakespeare-small.yaml --set optimizer.lr=1e-3 --resume auto\n"
     "  deepseek train --suggest --compute 1e20\n",
     0,
@@ -190,6 +192,26 @@ static char *human(double v, char out[32])
     return out;
 }
 
+static int print_plan(const char *text)
+{
+    json_error_t e;
+    json_t      *o = json_loads(text, 0, &e), *m = json_object_get(o, "memory"), *v;
+    char         a[32], b[32], c[32];
+    const char  *key;
+    printf("parameters    %s (%lld)\n", human(real(o, "parameters"), a), (long long)real(o, "parameters"));
+    printf("tokens        %s in %lld steps\n", human(real(o, "tokens"), a), (long long)real(o, "steps"));
+    duration(real(o, "seconds"), c);
+    printf("compute       %sFLOP, about %s at %sFLOP/s\n", human(real(o, "flops"), a), c, human(real(o, "flops_per_second"), b));
+    json_object_foreach (m, key, v)
+        printf("%-13s %s\n", key, ds_format_bytes((uint64_t)json_number_value(v), a));
+    printf("available     %s\n", ds_format_bytes((uint64_t)real(o, "available"), a));
+    bool fits = json_is_true(json_object_get(o, "fits"));
+    if (!fits)
+        printf("does not fit; --set %s\n", json_string_value(json_object_get(o, "advice")));
+    json_decref(o);
+    return fits ? 0 : DS_E_BUDGET;
+}
+
 static void print_suggestion(const char *text)
 {
     json_error_t e;
@@ -224,12 +246,29 @@ static int run_suggest(void)
 
 /* ---- the command ---- */
 
+static int run_plan(const char *yaml, size_t n, const char *name, const ds_training_options *o)
+{
+    char     *text;
+    ds_status st = ds_train_plan(yaml, n, name, o, &text);
+    if (st != DS_OK)
+        return cli_fail(st);
+    int rc = 0;
+    if (as_json)
+        puts(text);
+    else
+        rc = print_plan(text);
+    ds_free(text);
+    return rc;
+}
+
 static int run(const char *yaml, size_t n, const char *name)
 {
     screen              s = { .terminal = isatty(2), .packing = { .bytes = true } };
     ds_training_options o = { .size = sizeof o, .set = set.item, .n_set = set.n, .resume = resume, .force = force,
                               .allow_changes = allow_changes, .threads = (int)threads, .memory = memory, .on_event = on_event,
                               .progress = packing, .user = &s };
+    if (plan)
+        return run_plan(yaml, n, name, &o);
     cli_catch_interrupt();
     ds_status st = ds_train(yaml, n, name, &o);
     cli_progress_end(&s.packing);

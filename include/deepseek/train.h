@@ -66,6 +66,11 @@ static inline void ds_training_options_init(ds_training_options *o)
  *  DS_E_BUDGET, DS_E_IO, DS_E_CANCELLED (a callback stopped it; the checkpoint is there). */
 DS_API ds_status ds_train(const char *yaml, size_t n, const char *name, const ds_training_options *o);
 
+/** What the run would take, as JSON: "parameters", "tokens", "steps", "flops", "seconds", "memory" (bytes: "weights", "gradients",
+ *  "optimizer", "activations", "saving", "inference", "base", "peak"), "available", "fits", and "advice" where it does not. Nothing is trained, and no
+ *  text is packed. *json is released with ds_free. DS_E_ARG and others as ds_train. */
+DS_API ds_status ds_train_plan(const char *yaml, size_t n, const char *name, const ds_training_options *o, char **json);
+
 /** What to train with a compute budget, by the scaling laws of DeepSeek LLM (arXiv 2401.02954), with C = M D in FLOPs, M non-embedding
  *  FLOPs a token:  lr = 0.3118 C^-0.1250;  batch = 0.2920 C^0.3271 tokens;  M = 0.1715 C^0.5243;  D = 5.8316 C^0.4757.
  *  Give exactly one of the three; the others are 0. `sequence` tokens a row (4096). JSON: "compute", "lr", "batch_tokens", "tokens",

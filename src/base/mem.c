@@ -1,6 +1,9 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 #include <sys/mman.h>
 
@@ -123,9 +126,16 @@ ds_status ds_grow(void **p, size_t *cap, size_t need, size_t elem)
     return DS_OK;
 }
 
+void ds_memory_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 struct ds_arena_block {
     ds_arena_block *next;
-    size_t          size, offset; /* of the bytes after this header */
+    size_t          size, offset, high; /* of the bytes after this header; high: the largest offset seen */
     int             pages;        /* from ds_alloc_pages, else from malloc */
 };
 
@@ -144,7 +154,7 @@ static ds_arena_block *block_new(size_t size)
     b->next = NULL;
     b->pages = pages;
     b->size = bytes - header;
-    b->offset = 0;
+    b->offset = b->high = 0;
     POISON(block_data(b), b->size);
     return b;
 }
@@ -188,6 +198,7 @@ void *ds_arena_alloc(ds_arena *a, size_t size)
         return NULL;
     void *p = block_data(b) + b->offset;
     b->offset += bytes;
+    b->high = b->offset > b->high ? b->offset : b->high;
     a->current = b;
     a->used += bytes;
     if (a->used > a->peak)
@@ -197,6 +208,14 @@ void *ds_arena_alloc(ds_arena *a, size_t size)
     memset(p, 0xff, size);
 #endif
     return p;
+}
+
+uint64_t ds_arena_touched(const ds_arena *a)
+{
+    uint64_t n = 0;
+    for (const ds_arena_block *b = a->first; b; b = b->next)
+        n += b->high;
+    return n;
 }
 
 void *ds_arena_calloc(ds_arena *a, size_t size)

@@ -22,6 +22,9 @@ void  ds_free_pages(void *p, size_t size);
 /** Grows `*p` (elements of `elem` bytes) to hold at least `need`, doubling. *cap is updated. */
 ds_status ds_grow(void **p, size_t *cap, size_t need, size_t elem);
 
+/** Gives freed memory that the C library still holds back to the system: after work with many small allocations. */
+void ds_memory_trim(void);
+
 /** An arena: many allocations, one lifetime. Blocks are kept by reset and reused, so a loop that resets every step
  *  stops asking the system for memory after its first steps. Under AddressSanitizer the gaps between allocations are
  *  poisoned; in debug builds fresh memory is filled with NaN bytes. Not thread-safe. */
@@ -46,4 +49,6 @@ ds_arena_mark ds_arena_save(const ds_arena *a);
 void          ds_arena_release(ds_arena *a, ds_arena_mark m);
 void          ds_arena_reset(ds_arena *a);
 void          ds_arena_free(ds_arena *a);
+/** Bytes that were handed out at some time, at their places: what the arena can have made resident. At least `peak`. */
+uint64_t      ds_arena_touched(const ds_arena *a);
 #endif

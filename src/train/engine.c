@@ -115,6 +115,12 @@ void ds_engine_skip(ds_engine *e)
     ds_optim_skip(e->optim);
 }
 
+void ds_engine_rest(ds_engine *e)
+{
+    ds_arena_free(&e->cx.step);
+    ds_arena_free(&e->cx.work);
+}
+
 /* A matrix weight costs 2 FLOPs a token forward and 4 backward; attention of a document of n tokens 2 H K n^2 forward (scores and
  * sums over half a square each) and twice that backward, in every layer. */
 double ds_engine_flops(const ds_config *c, const ds_rows *rows)

@@ -31,6 +31,8 @@ double ds_engine_grad_norm(ds_engine *e, int64_t targets);
 void ds_engine_step(ds_engine *e, double lr, int64_t update, int64_t targets, double grad_norm);
 /** No update: gradients become zero. */
 void ds_engine_skip(ds_engine *e);
+/** Gives the activations' memory back, for something else that needs some for a while. */
+void ds_engine_rest(ds_engine *e);
 ds_optim_options ds_engine_optimizer(const ds_recipe *r);
 /** FLOPs of a step's parts for these rows: 6 a matrix weight and token, and attention. */
 double ds_engine_flops(const ds_config *c, const ds_rows *rows);

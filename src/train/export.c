@@ -11,24 +11,38 @@
 #include "deepseek/model.h"
 #include "train/saved.h"
 
-enum { COMPARED = 64 };
+enum { COMPARED = 64, COPY_BLOCK = 1 << 20 };
+
+static ds_status copy_bytes(const ds_file *from, const char *path, ds_outfile *to)
+{
+    char     *block = ds_malloc(COPY_BLOCK);
+    ds_status st = block ? DS_OK : DS_E_NOMEM;
+    for (uint64_t at = 0; st == DS_OK && at < from->size; at += COPY_BLOCK) {
+        size_t n = from->size - at < COPY_BLOCK ? (size_t)(from->size - at) : COPY_BLOCK;
+        st = ds_file_read_at(from, path, block, n, at);
+        if (st == DS_OK)
+            st = ds_outfile_write(to, block, n);
+    }
+    ds_free(block);
+    return st;
+}
 
 static ds_status copy_file(const char *from_dir, const char *to_dir, const char *name)
 {
     char        from[1300], to[1300];
-    ds_outfile *f;
-    ds_map      m;
+    ds_outfile *out;
+    ds_file     in;
     snprintf(from, sizeof from, "%.1023s/%.200s", from_dir, name);
     snprintf(to, sizeof to, "%.1023s/%.200s", to_dir, name);
-    DS_TRY(ds_map_open(&m, from));
-    ds_status st = ds_outfile_open(&f, to, true);
+    DS_TRY(ds_file_open(&in, from));
+    ds_status st = ds_outfile_open(&out, to, true);
     if (st == DS_OK) {
-        st = ds_outfile_write(f, m.data, m.size);
+        st = copy_bytes(&in, from, out);
         if (st == DS_OK)
-            st = ds_outfile_commit(&f);
-        ds_outfile_abort(&f);
+            st = ds_outfile_commit(&out);
+        ds_outfile_abort(&out);
     }
-    ds_map_close(&m);
+    ds_file_close(&in);
     return st;
 }
 
@@ -101,6 +115,7 @@ static ds_status verify(ds_engine *e, const char *path, const ds_rows *sample, d
     int64_t   n = sample->span[0].n < COMPARED ? sample->span[0].n : COMPARED, v = e->net.dense.config.n_vocab;
     float    *own = ds_malloc((size_t)(n * v) * sizeof *own), *other = ds_malloc((size_t)(n * v) * sizeof *other);
     ds_status st = own && other ? own_logits(e, sample->token, n, own) : DS_E_NOMEM;
+    ds_engine_rest(e);
     if (st == DS_OK)
         st = model_logits(path, sample->token, n, v, other);
     if (st == DS_OK) {

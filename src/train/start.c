@@ -10,8 +10,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "data/util.h"
+#include "train/plan.h"
 #include "train/saved.h"
 #include "train/trainer.h"
 
@@ -188,13 +190,14 @@ static ds_status open_all(ds_trainer *t)
     const ds_recipe *r = &t->recipe;
     char             path[1024];
     json_t          *state = NULL;
+    int              threads = t->o->threads ? t->o->threads : (int)r->threads;
     DS_TRY(ds_setup_open(&t->setup, r));
+    DS_TRY(ds_plan_check(r, &t->setup.config, threads, t->o->memory ? t->o->memory : ds_memory_available()));
     DS_TRY(lock_run(t));
     ds_status st = find_start(t, path, &state);
     ds_corpus_text text = { t->setup.tokenizer_path, t->setup.config.n_vocab, t->setup.bos, r->run, t->o->progress, t->o->user };
     if (st == DS_OK)
         st = ds_corpora_open(&t->corpora, r, &text);
-    int threads = t->o->threads ? t->o->threads : (int)r->threads;
     if (st == DS_OK)
         st = ds_engine_open(&t->engine, r, &t->setup.config, threads);
     if (st == DS_OK)

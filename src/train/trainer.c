@@ -218,6 +218,7 @@ static ds_status sample(ds_trainer *t, const char *path, int64_t step)
         prompt[i] = (ds_prompt){ .text = t->recipe.samples.prompt[i], .n = strlen(t->recipe.samples.prompt[i]) };
     ds_model_options_init(&mo);
     mo.threads = t->o->threads ? t->o->threads : (int)t->recipe.threads;
+    ds_engine_rest(&t->engine);
     ds_status st = ds_model_open(&m, path, &mo);
     if (st == DS_OK)
         st = ds_generate(m, prompt, n, &o, &g);

@@ -97,6 +97,10 @@ says "holds NaN" "$DEEPSEEK" train <(sed 's/^model:.*/model: { from: nan }/' rec
 "$DEEPSEEK" train <(sed 's/^model:.*/model: { from: whole }/' recipe.yaml) --run g -q >log 2>&1 || fail "going on from a model: $(cat log)"
 says "steps in a row had a loss or gradient that is not finite" "$DEEPSEEK" train recipe.yaml --run h -q --set optimizer.lr=10 --set optimizer.clip=0 --set model.init_std=10 --set max_skipped=2 --set optimizer.eps=0 --set stages.0.steps=3000
 
+"$DEEPSEEK" train recipe.yaml --plan --json >out && grep -q '"fits": true' out && grep -q '"parameters": 31968' out || fail "plan: $(cat out)"
+says "does not fit; --set precision.recompute=true and optimizer.moments=8bit" "$DEEPSEEK" train recipe.yaml --plan --memory 20M
+says "recipe.yaml: the run needs" "$DEEPSEEK" train recipe.yaml --run small --memory 20M
+
 "$DEEPSEEK" plot whole one -o c.svg && grep -q "</svg>" c.svg && grep -q "polyline" c.svg || fail "plot"
 "$DEEPSEEK" plot whole -o c.png && [ "$(head -c 4 c.png | tail -c 3)" = PNG ] || fail "plot to PNG"
 says ".svg or .png" "$DEEPSEEK" plot whole -o c.gif
