@@ -58,9 +58,9 @@ static const char quick_recipe[] = "name: quick\n"
                                    "batch: { tokens: 4096 }\n"
                                    "optimizer: { lr: 3e-3, beta2: 0.99, weight_decay: 0.1 }\n"
                                    "schedule: { kind: cosine, warmup: 50, final: 0.1 }\n"
-                                   "stages: [ { sequence: 128, steps: 1500 } ]\n"
-                                   "checkpoint: { every: 500 }\n"
-                                   "validate: { every: 250, tokens: 32768 }\n"
+                                   "stages: [ { sequence: 128, steps: 500 } ]\n"
+                                   "checkpoint: { every: 250 }\n"
+                                   "validate: { every: 100, tokens: 32768 }\n"
                                    "samples: { prompts: [ \"\\n\" ], tokens: 200 }\n";
 
 /* ---- progress ---- */
