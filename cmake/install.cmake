@@ -8,6 +8,7 @@ set_target_properties(ds_static PROPERTIES EXPORT_NAME deepseek_static)
 install(TARGETS deepseek)
 install(TARGETS ds_shared EXPORT shared)
 install(TARGETS ds_static EXPORT static)
+install(FILES models/nano.gguf DESTINATION ${CMAKE_INSTALL_DATADIR}/deepseek/models) # deepseek/nano; src/hub/hub.c finds it
 install(DIRECTORY include/deepseek DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT shared NAMESPACE deepseek:: FILE deepseekTargets.cmake DESTINATION ${package})
 install(EXPORT static NAMESPACE deepseek:: FILE deepseekStaticTargets.cmake DESTINATION ${package})

@@ -36,6 +36,7 @@ static ds_status find_built_in(ds_arena *a, const char *name, const char **out)
         dir && *dir ? ds_hub_fmt(a, "%s/%s", dir, name) : NULL,
         here ? ds_hub_fmt(a, "%s/models/%s", here, name) : NULL,
         here ? ds_hub_fmt(a, "%s/../share/deepseek/models/%s", here, name) : NULL,
+        here ? ds_hub_fmt(a, "%s/../../share/deepseek/models/%s", here, name) : NULL, /* lib/x86_64-linux-gnu */
         here ? ds_hub_fmt(a, "%s/../models/%s", here, name) : NULL,
     };
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {

@@ -8,6 +8,8 @@ cmake --install "$DS_BUILD" --prefix "$prefix" >"$prefix/log" 2>&1 || { cat "$pr
 lib=$(dirname "$(find "$prefix" -name libdeepseek.so)")
 [ -x "$prefix/bin/deepseek" ] && [ -e "$prefix/include/deepseek/deepseek.h" ] || fail "the command or the headers are missing"
 [ "$("$prefix/bin/deepseek" --version)" = "$("$DS_BUILD/deepseek" --version)" ] || fail "the installed command does not run"
+(unset DEEPSEEK_MODELS; cd "$prefix" && bin/deepseek generate -m deepseek/nano -p "The" -n 2 >/dev/null 2>log) ||
+    fail "the installed command does not find deepseek/nano: $(cat "$prefix/log")"
 grep -rlF "$prefix" "$lib/pkgconfig" "$lib/cmake" && fail "the package files name the prefix: they cannot be moved"
 
 mkdir "$prefix/app"
