@@ -171,19 +171,6 @@ static json_t *state_of(const ds_trainer *t)
                      "settings", t->recipe.flat.data, "recipe", t->recipe.text);
 }
 
-static ds_status save(ds_trainer *t)
-{
-    if (t->saved == t->at.step)
-        return DS_OK;
-    if (t->recipe.checkpoint.best)
-        DS_TRY(validate(t));
-    json_t *state = state_of(t);
-    if (!state)
-        return ds_fail_nomem(4096);
-    t->saved = t->at.step;
-    return ds_saver_save(t->saver, state);
-}
-
 static void show_sample(ds_trainer *t, const ds_generated *g, int64_t step)
 {
     for (int64_t i = 0; i < g->n; i++) {
@@ -247,6 +234,20 @@ static ds_status look_after_save(ds_trainer *t, bool wait)
         ds_trainer_note(t, DS_TRAIN_NOTE, "no sample text: %s", ds_error());
     t->sampled = r.step;
     return DS_OK;
+}
+
+static ds_status save(ds_trainer *t)
+{
+    if (t->saved == t->at.step)
+        return DS_OK;
+    look_after_save(t, true); /* one at a time, and each is told of */
+    if (t->recipe.checkpoint.best)
+        DS_TRY(validate(t));
+    json_t *state = state_of(t);
+    if (!state)
+        return ds_fail_nomem(4096);
+    t->saved = t->at.step;
+    return ds_saver_save(t->saver, state);
 }
 
 /* ---- the run ---- */

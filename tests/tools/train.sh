@@ -84,6 +84,19 @@ says "the header says" "$DEEPSEEK" train recipe.yaml --run c --set data.sources.
 "$DEEPSEEK" train recipe.yaml --run s -q --set data.sources.0.path=shards >log 2>&1 || fail "from shards: $(cat log)"
 says "was packed with another tokenizer" "$DEEPSEEK" train recipe.yaml --run v --set data.sources.0.path=shards --set tokenizer=whole
 
+# A full disk (no file may grow beyond 64 KiB): said at every save, the run goes on to its end, the old checkpoint stays.
+(ulimit -f 64; "$DEEPSEEK" train recipe.yaml --run never -q >log 2>&1) && fail "a run that could save nothing succeeded"
+[ "$(grep -c "NOT SAVED" log)" = 5 ] || fail "five saves failed, it said: $(cat log)"
+[ -z "$(ls -A never/checkpoints)" ] || fail "failed saves left something: $(ls -A never/checkpoints)"
+cp -r whole full && rm -rf full/checkpoints/step-0000000024
+before=$(ls full/checkpoints)
+(ulimit -f 64; "$DEEPSEEK" train recipe.yaml --run full --resume auto -q >log 2>&1) && fail "a run whose last checkpoint cannot be written succeeded"
+[ "$(losses full | wc -l)" = 24 ] || fail "a full disk stopped the run: $(cat log)"
+[ "$(ls full/checkpoints)" = "$before" ] || fail "a full disk changed the checkpoints: $(ls full/checkpoints)"
+grep -q "NOT SAVED" log || fail "nothing was said of a full disk: $(cat log)"
+"$DEEPSEEK" train recipe.yaml --run full --resume auto -q >log 2>&1 || fail "after the full disk: $(cat log)"
+diff <(losses whole) <(losses full) || fail "after a full disk the losses differ"
+
 # A directory without permission, NaN in the starting weights, and a run that cannot stay finite.
 if [ "$(id -u)" != 0 ]; then
     mkdir locked && chmod 500 locked
