@@ -305,7 +305,7 @@ int cmd_generate(int argc, char **argv)
     if (max_new < -1 || max_length < -1 || choices < 1 || logprobs < -1 || logprobs > DS_MAX_TOP_LOGPROBS)
         return cli_usage_error("-n and --max-length must be at least 0, --choices at least 1, --logprobs 0 to %d", DS_MAX_TOP_LOGPROBS);
     if (!cli_grammar_options_ok(&grammar))
-        return cli_usage_error("--grammar and --json-object exclude each other");
+        return cli_usage_error("--grammar, --json-schema and --json-object exclude each other");
     cli_catch_interrupt();
     ds_prompt text[CLI_LIST_MAX] = { 0 };
     for (int i = 0; i < prompts.n; i++)

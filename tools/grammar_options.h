@@ -4,12 +4,13 @@
 #include "cli.h"
 
 typedef struct cli_grammar_options {
-    const char *gbnf;
+    const char *gbnf, *schema;
     bool        json_object;
 } cli_grammar_options;
 
 #define CLI_GRAMMAR_OPTION_ROWS(o)                                                                                   \
     { "--grammar", CLI_STR, &(o).gbnf, "FILE", "only texts of this grammar (GBNF; docs/GRAMMAR.md)" },               \
+    { "--json-schema", CLI_STR, &(o).schema, "FILE", "only JSON that is valid by this schema" },                     \
     { "--json-object", CLI_FLAG, &(o).json_object, NULL, "only a JSON object" }
 
 /** Whether at most one of them is given. */

@@ -2,12 +2,13 @@
  *
  *      ds_grammar  *g;
  *      ds_sampling  s;
- *      ds_grammar_json_object(&g, ds_model_tokenizer(model));
+ *      ds_grammar_from_json_schema(&g, ds_model_tokenizer(model), schema, strlen(schema));
  *      ds_sampling_init(&s);
  *      s.grammar = g;               // then ds_generate or ds_sampler_pick with s
  *
  *  A grammar is made once and used by any number of texts, from any number of threads; what it learns while it is used (which
- *  tokens fit where) it keeps, within a bound. What is understood of GBNF, and which JSON comes out: docs/GRAMMAR.md.
+ *  tokens fit where) it keeps, within a bound. What is understood of GBNF and of JSON schema, and which JSON comes out:
+ *  docs/GRAMMAR.md.
  *
  *  Programs with a loop of their own hold a ds_grammar_state for each text. */
 #ifndef DEEPSEEK_GRAMMAR_H
@@ -29,6 +30,9 @@ typedef struct ds_grammar_state ds_grammar_state;
  *  as the grammar; NULL: then only the functions about text work. DS_E_FORMAT with line and column for what is wrong, for a rule
  *  that begins with itself, and for a root that derives no finite text; DS_E_BUDGET for a grammar that is too large. */
 DS_API ds_status ds_grammar_from_gbnf(ds_grammar **out, const ds_tokenizer *t, const char *text, size_t n);
+/** The JSON documents that are valid by a JSON schema (n bytes of JSON, draft 2020-12 or 7). DS_E_FORMAT for a schema that is wrong or that nothing
+ *  satisfies, DS_E_UNSUPPORTED for a keyword that sampling cannot keep to; the sentence names the place as a JSON pointer. */
+DS_API ds_status ds_grammar_from_json_schema(ds_grammar **out, const ds_tokenizer *t, const char *schema, size_t n);
 /** Any JSON object. */
 DS_API ds_status ds_grammar_json_object(ds_grammar **out, const ds_tokenizer *t);
 DS_API void      ds_grammar_free(ds_grammar **g); /* NULL-safe; sets *g = NULL. Its states must have been freed. */

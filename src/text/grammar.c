@@ -57,6 +57,12 @@ ds_status ds_grammar_from_gbnf(ds_grammar **out, const ds_tokenizer *t, const ch
     return create(out, &b, ds_gbnf_parse(&b, text, n), t);
 }
 
+ds_status ds_grammar_from_json_schema(ds_grammar **out, const ds_tokenizer *t, const char *schema, size_t n)
+{
+    ds_gbuild b = { 0 };
+    return create(out, &b, ds_schema_parse(&b, schema, n), t);
+}
+
 ds_status ds_grammar_json_object(ds_grammar **out, const ds_tokenizer *t)
 {
     ds_gbuild b = { 0 };
