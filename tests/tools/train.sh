@@ -108,6 +108,11 @@ cp -r whole nan && rm -rf nan/checkpoints nan/events
 printf '\xff\xff\xff\x7f' | dd of=nan/model.safetensors bs=1 seek=$(($(stat -c %s nan/model.safetensors) - 64)) conv=notrunc 2>/dev/null
 says "holds NaN" "$DEEPSEEK" train <(sed 's/^model:.*/model: { from: nan }/' recipe.yaml) --run f
 "$DEEPSEEK" train <(sed 's/^model:.*/model: { from: whole }/' recipe.yaml) --run g -q >log 2>&1 || fail "going on from a model: $(cat log)"
+"$DEEPSEEK" train recipe.yaml --run gguf --set export=gguf -q >log 2>&1 && "$DEEPSEEK" generate -m gguf/model.gguf -p "Line" -n 5 >out 2>&1 ||
+    fail "export to GGUF: $(cat log out)"
+"$DEEPSEEK" train <(sed 's,^model:.*,model: { from: gguf/model.gguf },' recipe.yaml) --run gguf2 -q >log 2>&1 || fail "going on from a GGUF file: $(cat log)"
+"$DEEPSEEK" quantize --type q8_0 gguf/model.gguf q8.gguf >/dev/null 2>&1
+says "train from a float checkpoint" "$DEEPSEEK" train <(sed 's,^model:.*,model: { from: q8.gguf },' recipe.yaml) --run q8
 says "steps in a row had a loss or gradient that is not finite" "$DEEPSEEK" train recipe.yaml --run h -q --set optimizer.lr=10 --set optimizer.clip=0 --set model.init_std=10 --set max_skipped=2 --set optimizer.eps=0 --set stages.0.steps=3000
 
 "$DEEPSEEK" train recipe.yaml --plan --json >out && grep -q '"fits": true' out && grep -q '"parameters": 31968' out || fail "plan: $(cat out)"
