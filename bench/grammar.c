@@ -1,0 +1,84 @@
+/* What constrained sampling costs a token: bench/grammar [VOCABULARY], a tokenizer of 102,400 tokens where it is at hand. Random
+ * logits (normal, as peaked as a trained model's) choose among the allowed tokens; printed are microseconds a token for masking the
+ * logits and for going on by the token, over texts that begin with a new grammar and over those that come after. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "deepseek/grammar.h"
+
+enum { TOKENS = 200, TEXTS = 8 };
+
+static int64_t best(const float *x, int64_t n)
+{
+    int64_t b = 0;
+    for (int64_t i = 1; i < n; i++)
+        b = x[i] > x[b] ? i : b;
+    return b;
+}
+
+/* One text; seconds of constraining and accepting, and its tokens. */
+static double one_text(const ds_grammar *g, int64_t n, float *logits, uint64_t seed, int64_t *tokens)
+{
+    ds_grammar_state *s;
+    double            seconds = 0;
+    if (ds_grammar_state_create(&s, g) != DS_OK)
+        exit(1);
+    for (int i = 0; i < TOKENS && !ds_grammar_over(s); i++, ++*tokens) {
+        ds_normal_fill(logits, (size_t)n, 3, seed, (uint64_t)i, 0);
+        double start = ds_now();
+        if (ds_grammar_constrain(s, logits, n) != DS_OK)
+            exit(1);
+        seconds += ds_now() - start;
+        int32_t token = (int32_t)best(logits, n);
+        start = ds_now();
+        if (ds_grammar_accept(s, token) != DS_OK)
+            exit(1);
+        seconds += ds_now() - start;
+    }
+    ds_grammar_state_free(&s);
+    return seconds;
+}
+
+static void measure(const char *name, const ds_tokenizer *t, const char *schema)
+{
+    int64_t     n = ds_tokenizer_size(t), first_tokens = 0, later_tokens = 0;
+    float      *logits = ds_malloc((size_t)n * sizeof *logits);
+    ds_grammar *g;
+    double      start = ds_now();
+    if (!logits || (schema ? ds_grammar_from_json_schema(&g, t, schema, strlen(schema)) : ds_grammar_json_object(&g, t)) != DS_OK)
+        exit(1);
+    double made = ds_now() - start, later = 0, first = one_text(g, n, logits, 1, &first_tokens);
+    for (uint64_t k = 2; k < 2 + TEXTS; k++)
+        later += one_text(g, n, logits, k, &later_tokens);
+    printf("%-24s made in %6.2f ms; first text %7.1f us a token (%lld), later ones %7.1f (%lld)\n", name, made * 1e3,
+           first / (double)first_tokens * 1e6, (long long)first_tokens, later / (double)later_tokens * 1e6, (long long)later_tokens);
+    ds_grammar_free(&g);
+    ds_free(logits);
+}
+
+int main(int argc, char **argv)
+{
+    const char   *path = argc > 1 ? argv[1] : "../shared/data/tokenizer_deepseek/ggml-vocab-deepseek-llm.gguf";
+    ds_tokenizer *t;
+    if (access(path, R_OK) != 0) {
+        printf("%s is not there: nothing measured\n", path);
+        return 0;
+    }
+    if (ds_tokenizer_open(&t, path) != DS_OK)
+        return fprintf(stderr, "%s\n", ds_error()), 1;
+    measure("(the vocabulary's tree)", t, NULL);
+    measure("any JSON object", t, NULL);
+    measure("a person", t, "{\"type\": \"object\", \"properties\": {\"name\": {\"type\": \"string\"}, \"age\": {\"type\": \"integer\"}, \"email\": "
+                           "{\"type\": \"string\"}, \"tags\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}}, \"required\": [\"name\", "
+                           "\"age\", \"email\", \"tags\"]}");
+    measure("strings of limited length", t, "{\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\", "
+                                            "\"maxLength\": 100}, \"b\": {\"type\": \"string\", \"minLength\": 5, \"maxLength\": 20}}, "
+                                            "\"required\": [\"a\", \"b\"]}, \"minItems\": 5}");
+    ds_tokenizer_close(&t);
+    return 0;
+}
