@@ -108,6 +108,8 @@ static const ds_gnode *reference(ds_schema *c, const char *ref)
     const json_t *known = json_object_get(c->refs, ref);
     if (known)
         return ds_g_rule(c->b, (int32_t)json_integer_value(known));
+    if (!ds_schema_resolve(c, ref)) /* here, where the failure can name the place */
+        return ds_g_never(c->b);
     int32_t rule = ds_g_rule_new(c->b, ref, strlen(ref));
     if (json_object_set_new(c->refs, ref, json_integer(rule)) != 0 || json_array_append_new(c->queue, json_string(ref)) != 0)
         ds_g_fail(c->b, ds_fail_nomem(strlen(ref)));

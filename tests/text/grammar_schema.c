@@ -115,6 +115,7 @@ static void errors(void **state)
         { "{\"type\": \"text\"}", DS_E_FORMAT, "#: \"type\" is \"text\"" },
         { "{\"properties\": {\"a/b\": {\"items\": {\"not\": {}}}}}", DS_E_UNSUPPORTED, "#/properties/a~1b/items: \"not\" is not supported" },
         { "{\"anyOf\": [true, {\"$ref\": \"#/nowhere\"}]}", DS_E_FORMAT, "there is no such place" },
+        { "{\"items\": {\"$ref\": \"\"}}", DS_E_UNSUPPORTED, "#/items: \"$ref\" is \"\"" },
         { "{\"$ref\": \"http://example.org/s\"}", DS_E_UNSUPPORTED, "only places in the same schema" },
         { "{\"$ref\": \"#\"}", DS_E_FORMAT, "derives no finite text" },
         { "{\"type\": \"object\", \"$ref\": \"#\"}", DS_E_BUDGET, "contains itself without end" },
