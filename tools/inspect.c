@@ -74,7 +74,7 @@ int cmd_inspect(int argc, char **argv)
         .name = "inspect",
         .usage = "[options] MODEL",
         .about = "Prints a model's configuration, its tensors and sizes, and what memory it takes to run. MODEL is a Hugging Face\n"
-                 "directory or a .gguf file. The whole checkpoint is checked on the way, but for the weights' values.",
+                 "directory, a .gguf file or a name. The whole checkpoint is checked on the way, but for the weights' values.",
         .options = options,
         .examples = "  deepseek inspect 7b-q4_0.gguf\n"
                     "  deepseek inspect --json deepseek-llm-7b-base | jq .memory\n",
@@ -84,8 +84,11 @@ int cmd_inspect(int argc, char **argv)
     int n, rc = cli_parse(&cmd, argc, argv, &n);
     if (rc >= 0)
         return rc;
-    char     *text;
-    ds_status st = ds_checkpoint_describe(argv[0], &text);
+    char     *text, *path;
+    ds_status st = ds_hub_resolve(argv[0], NULL, &path);
+    if (st == DS_OK)
+        st = ds_checkpoint_describe(path, &text);
+    ds_free(path);
     if (st != DS_OK)
         return cli_fail(st);
     json_t *root = json ? NULL : json_loads(text, 0, NULL);

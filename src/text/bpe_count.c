@@ -196,8 +196,10 @@ static ds_status keep_budget(ds_word_count *c)
 /* A worker's sentence stays with the worker. */
 static ds_status failed(ds_status st)
 {
-    return st == DS_OK || st == DS_E_NOMEM ? (st == DS_OK ? st : ds_fail(st, "out of memory while counting the pieces of a text"))
-                                           : ds_fail(st, "the pre-tokenizer's regular expression gave up on a text");
+    if (st == DS_OK)
+        return st;
+    return ds_fail(st, st == DS_E_NOMEM ? "out of memory while counting the pieces of a text"
+                                        : "the pre-tokenizer's regular expression gave up on a text");
 }
 
 static ds_status run(batch *b)
