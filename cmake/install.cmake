@@ -10,6 +10,7 @@ install(TARGETS ds_shared EXPORT shared)
 install(TARGETS ds_static EXPORT static)
 install(FILES models/nano.gguf DESTINATION ${CMAKE_INSTALL_DATADIR}/deepseek/models) # deepseek/nano; src/hub/hub.c finds it
 install(DIRECTORY include/deepseek DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES bindings/cpp/deepseek.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT shared NAMESPACE deepseek:: FILE deepseekTargets.cmake DESTINATION ${package})
 install(EXPORT static NAMESPACE deepseek:: FILE deepseekStaticTargets.cmake DESTINATION ${package})
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # make install puts a usable library and command under a prefix: a small program builds against it with pkg-config (shared
-# and static) and with find_package, runs, and so does the installed command.
+# and static) and with find_package, in C and C++, runs, and so does the installed command.
 . "$(dirname "$0")/parts/common.sh"
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
@@ -35,16 +35,36 @@ ${CC:-cc} main.c -o shared $(pkg-config --cflags --libs deepseek) && runs pkg-co
 ${CC:-cc} main.c -o static $(pkg-config --cflags deepseek) "$lib/libdeepseek.a" -pthread -lm \
     $(pkg-config --libs $(pkg-config --print-requires-private deepseek)) && runs "the static library" ./static || fail "pkg-config, static"
 
+cat >main.cpp <<'END'
+#include <deepseek.hpp>
+#include <cstdio>
+
+int main()
+{
+    auto missing = deepseek::AutoModel::try_from_pretrained("/no/such/model.gguf");
+    if (missing || missing.status() != DS_E_NOT_FOUND)
+        return 1;
+    char text[24];
+    std::puts(ds_format_bytes(3 << 20, text));
+}
+END
+c++ -std=c++17 main.cpp -o shared++ $(pkg-config --cflags --libs deepseek) -pthread && runs "pkg-config, C++" ./shared++ || fail "pkg-config, C++"
+
 cat >CMakeLists.txt <<END
 cmake_minimum_required(VERSION 3.20)
-project(app LANGUAGES C)
+project(app LANGUAGES C CXX)
+set(CMAKE_CXX_STANDARD 17)
 find_package(deepseek ${version%.*} REQUIRED)
 add_executable(found main.c)
 target_link_libraries(found PRIVATE deepseek::deepseek)
+find_package(Threads REQUIRED)
+add_executable(found++ main.cpp)
+target_link_libraries(found++ PRIVATE deepseek::deepseek Threads::Threads)
 add_executable(found_static main.c)
 target_link_libraries(found_static PRIVATE deepseek::deepseek_static)
 END
 cmake -S . -B b -G Ninja -DCMAKE_C_COMPILER="${CC:-cc}" -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 && ninja -C b >>log 2>&1 || { cat log; fail "find_package"; finish; }
 runs find_package b/found
+runs "find_package, C++" b/found++
 runs "find_package, static" b/found_static
 finish

@@ -337,15 +337,18 @@ _OPTIONS = set(_DEFAULTS)
 def _on_text(emit: Optional[Callable[[str], Any]], stopped: Callable[[], bool], caught: list) -> Callable[..., int]:
     """The callback of ds_generate: pieces never end inside a UTF-8 character, so each decodes by itself."""
     string_at = ctypes.string_at
+    ended: list = []  # what was held back still comes after a stop
 
     def on_text(_user: Any, event: Any) -> int:
         try:
-            if emit is not None:
+            if emit is not None and not ended:
                 e = event.contents
                 if e.n and emit(string_at(e.text, e.n).decode("utf-8", "replace")) is False:
+                    ended.append(True)
                     return 1
             return 1 if stopped() else 0
         except BaseException as e:  # KeyboardInterrupt too: raised again after the call
+            ended.append(True)
             caught.append(e)
             return 1
 

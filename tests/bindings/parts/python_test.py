@@ -82,7 +82,7 @@ class Test(unittest.TestCase):
         self.assertEqual("".join(pieces), text)
         count = []
         short = self.m.generate("Hello", stream=lambda p: count.append(p) or len(count) < 3, **LONG)
-        self.assertTrue(text.startswith(short[:5]) and len(count) >= 3)
+        self.assertTrue(short.startswith("".join(count)) and text.startswith(short[:5]) and len(count) == 3)
 
         def broken(piece):
             raise KeyError("mine")
