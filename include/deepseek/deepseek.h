@@ -2,6 +2,7 @@
 #ifndef DEEPSEEK_DEEPSEEK_H
 #define DEEPSEEK_DEEPSEEK_H
 #include "deepseek/chat.h"
+#include "deepseek/batcher.h"
 #include "deepseek/bench.h"
 #include "deepseek/checkpoint.h"
 #include "deepseek/data.h"

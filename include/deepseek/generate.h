@@ -123,6 +123,7 @@ typedef struct ds_text_event {
     size_t      n;     /* may be 0 in the last event */
     int64_t     n_token; /* tokens of this continuation so far */
     ds_finish   finish;  /* not NONE in a continuation's last event */
+    const struct ds_generation *so_far; /* its tokens and their log-probabilities up to here; its text is not set yet */
 } ds_text_event;
 /** Non-zero ends that continuation (DS_FINISH_CANCELLED). Called from the calling thread. Must not use the model. */
 typedef int ds_text_fn(void *user, const ds_text_event *e);

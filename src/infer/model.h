@@ -43,4 +43,10 @@ ds_status ds_generation_config_read(ds_generation_config *g, const char *model_p
 
 /** Appends to the list of tokens without running the model. */
 ds_status ds_sequence_note(ds_sequence *s, const int32_t *token, int64_t n);
+
+/** Only the tokens of a saved sequence, of this model and type of cache; release them with ds_free. */
+ds_status ds_sequence_peek(ds_model *m, const char *path, int32_t **token, int64_t *n);
+/** A number of the model's configuration, names and sizes of tensors, and of some values of each: two models share it only if they
+ *  are the same. */
+ds_status ds_model_identity(const ds_model *m, uint64_t *out);
 #endif

@@ -172,7 +172,11 @@ static ds_status read_content(ds_sequence *s, const ds_file *f, const char *path
     DS_TRY(check_header(s, &h, f->size, path));
     DS_TRY(ds_grow((void **)&s->token, &s->cap_token, (size_t)h.length, sizeof *s->token));
     DS_TRY(ds_file_read_at(f, path, s->token, (size_t)h.length * sizeof *s->token, sizeof h));
-    DS_TRY(ds_kv_reserve(&s->model->kv, &s->table, 0, h.length));
+    pthread_mutex_lock(&s->model->lock); /* only here: passes go on while the file is read */
+    ds_status st = ds_kv_reserve(&s->model->kv, &s->table, 0, h.length);
+    pthread_mutex_unlock(&s->model->lock);
+    if (st != DS_OK)
+        return st;
     uint64_t at = sizeof h + (uint64_t)h.length * sizeof *s->token;
     for (size_t i = 0; i < s->table.n; i++, at += (uint64_t)h.page_bytes)
         DS_TRY(ds_file_read_at(f, path, s->table.memory[i], (size_t)h.page_bytes, at));
@@ -191,13 +195,61 @@ ds_status ds_sequence_load(ds_sequence *s, const char *path)
         return ds_fail(DS_E_ARG, "%s: can be loaded into an empty sequence only, this one has %lld tokens", path, (long long)s->length);
     ds_file f;
     DS_TRY(ds_file_open(&f, path));
-    pthread_mutex_lock(&s->model->lock);
     ds_status st = read_content(s, &f, path);
     if (st != DS_OK) {
+        pthread_mutex_lock(&s->model->lock);
         ds_kv_shrink(&s->model->kv, &s->table, 0);
+        pthread_mutex_unlock(&s->model->lock);
         s->length = 0;
     }
-    pthread_mutex_unlock(&s->model->lock);
     ds_file_close(&f);
     return st;
+}
+
+static ds_status peek(ds_model *m, const char *path, const ds_file *f, int32_t **token, int64_t *n)
+{
+    header h;
+    if (f->size < sizeof h)
+        return ds_fail(DS_E_FORMAT, "%s: is not a saved sequence: it has %llu bytes", path, (unsigned long long)f->size);
+    DS_TRY(ds_file_read_at(f, path, &h, sizeof h, 0));
+    DS_TRY(check_header(&(ds_sequence){ .model = m }, &h, f->size, path));
+    *n = h.length;
+    *token = ds_malloc((size_t)h.length * sizeof **token);
+    return *token ? ds_file_read_at(f, path, *token, (size_t)h.length * sizeof **token, sizeof h) : DS_E_NOMEM;
+}
+
+ds_status ds_sequence_peek(ds_model *m, const char *path, int32_t **token, int64_t *n)
+{
+    ds_file f;
+    *token = NULL;
+    DS_TRY(ds_file_open(&f, path));
+    ds_status st = peek(m, path, &f, token, n);
+    ds_file_close(&f);
+    if (st != DS_OK) {
+        ds_free(*token);
+        *token = NULL;
+    }
+    return st;
+}
+
+/* The configuration says nothing of the values: some rows of every tensor do. */
+ds_status ds_model_identity(const ds_model *m, uint64_t *out)
+{
+    uint64_t h = fingerprint(m);
+    for (int64_t i = 0; i < ds_checkpoint_count(m->checkpoint); i++) {
+        const ds_stored *t = ds_checkpoint_at(m->checkpoint, i);
+        int64_t          rows = ds_stored_rows(t);
+        size_t           row = rows > 0 ? (size_t)(t->bytes / (uint64_t)rows) : 0;
+        if (!row)
+            continue;
+        void     *bytes = ds_malloc(row * (t->permuted_heads ? (size_t)(rows / t->permuted_heads) : 1));
+        int64_t   n = t->permuted_heads ? rows / t->permuted_heads : 1;
+        ds_status st = bytes ? ds_checkpoint_read(m->checkpoint, t, rows / n / 2 * n, n, bytes) : DS_E_NOMEM;
+        if (st == DS_OK)
+            h = XXH64(bytes, row * (size_t)n, h);
+        ds_free(bytes);
+        DS_TRY(st);
+    }
+    *out = h;
+    return DS_OK;
 }
