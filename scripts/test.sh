@@ -24,7 +24,7 @@ run() { # NAME DIR COMMAND...
     fi
     [ "$status" = 0 ] || [ "$bad" != 0 ] || { bad=1; total=$((total + 1)); }
     passed=$((passed + total - bad - skip)) failed=$((failed + bad)) skipped=$((skipped + skip))
-    [ "$bad" = 0 ] || names="$names$(sed -n "s/^\t *[0-9]* - \(.*\) (.*/  $name: \1/p" "$log" | grep -v '(Skipped)')"$'\n'
+    [ "$bad" = 0 ] || names="$names$(grep -v '(Skipped)' "$log" | sed -n "s/^\t *[0-9]* - \(.*\) (.*/  $name: \1/p")"$'\n'
     echo "== $name: $((SECONDS - start)) s"
 }
 
