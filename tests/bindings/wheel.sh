@@ -26,4 +26,8 @@ cd "$scratch" && env -u LD_LIBRARY_PATH venv/bin/python -W error "$DS_SOURCE/tes
 import ssl  # Python's own libcrypto and the wheel's live in one process
 import deepseek
 assert ssl.create_default_context() and deepseek.__version__
+from deepseek import AutoModel  # the quick start, with the built-in model
+model = AutoModel.from_pretrained("deepseek/nano", device="auto")
+assert "/deepseek/lib/models/" in model._path, model._path
+assert model.generate("解释量子纠缠现象:", max_length=60)
 END
