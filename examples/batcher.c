@@ -1,4 +1,5 @@
-/* batcher.h: requests of several clients, written together; the second reads its prompt from the prefix cache. */
+/* batcher.h: requests of several clients, written together; one that begins after another has read the same prompt takes it from the
+ * prefix cache. */
 #include <deepseek/batcher.h>
 #include <stdatomic.h>
 #include <stdio.h>
