@@ -13,7 +13,7 @@ disk() { # MB/s of the file's first 8 GiB at most
 }
 sync
 before=$(disk)
-/usr/bin/time -o "$dir/time" -f '%M %I %e' "$deepseek" generate -q -m "$dir/m.gguf" -p Hello --memory "$memory" -n 4 --temp 0 --ignore-eos >/dev/null
+/usr/bin/time -o "$dir/time" -f '%M %I %e' "$deepseek" generate -q -m "$dir/m.gguf" -p Hello --memory "$memory" --ctx 256 -n 4 --temp 0 --ignore-eos >/dev/null
 after=$(disk)
 read -r kib blocks seconds <"$dir/time"
 echo "$(date +%F),$(git rev-parse --short HEAD 2>/dev/null || echo -),$(sed -n 's/^model name\t*: //p' /proc/cpuinfo | head -1),$config-$type,$size,$memory,$((kib / 1024)),$(awk "BEGIN { printf \"%.1f,%.1f,%.0f\", $blocks * 512 / 1e9, $seconds, $blocks * 512 / 1e6 / $seconds }"),$before,$after"
