@@ -346,7 +346,10 @@ ds_status ds_prefix_take(ds_prefix *p, const int32_t *token, int64_t n, ds_seque
         best->used = ++p->clock;
         DS_TRY(ds_sequence_fork(out, best->s));
     }
-    return ds_sequence_truncate(*out, most);
+    ds_status st = ds_sequence_truncate(*out, most);
+    if (st != DS_OK)
+        ds_sequence_free(out);
+    return st;
 }
 
 ds_prefix_stats ds_prefix_about(ds_prefix *p)
