@@ -189,6 +189,24 @@ typedef struct ds_generated {
 DS_API ds_status ds_generate(ds_model *m, const ds_prompt *prompt, int64_t n_prompt, const ds_generate_options *o, ds_generated **out);
 DS_API void      ds_generated_free(ds_generated **g); /* NULL-safe; sets *g = NULL */
 
+/* ---- text on demand ---- */
+
+/** One text, made as fast as its pieces are asked for: nothing runs between two calls, and no thread is needed. */
+typedef struct ds_text_stream ds_text_stream;
+
+/** Begins a stream. Prompt and options are copied (the grammar is not); n_choice must be 1, `on_text` is not used, and `progress` is called
+ *  during ds_text_stream_next. Close the stream before its model. DS_E_ARG, DS_E_CONTEXT, DS_E_NOT_FOUND, DS_E_NOMEM. */
+DS_API ds_status ds_text_stream_open(ds_text_stream **out, ds_model *m, const ds_prompt *prompt, const ds_generate_options *o);
+/** Goes on until there is text: *text gets n > 0 bytes, never cut inside a UTF-8 character, NUL-terminated, valid until the next call;
+ *  n = 0 means that the text is over. All pieces together are ds_generate's text for the same options. One thread at a time; errors as of
+ *  ds_generate, and the same one again after that. */
+DS_API ds_status ds_text_stream_next(ds_text_stream *s, const char **text, size_t *n);
+/** Ends the text within a token (DS_FINISH_CANCELLED), also from another thread, while ds_text_stream_next runs. */
+DS_API void ds_text_stream_cancel(ds_text_stream *s);
+/** What there is so far; its text is set when the stream is over. Owned by the stream, and changed by the next ds_text_stream_next. */
+DS_API const ds_generation *ds_text_stream_so_far(const ds_text_stream *s);
+DS_API void                 ds_text_stream_close(ds_text_stream **s); /* NULL-safe; sets *s = NULL */
+
 /** Encodes a text as ds_generate does. Release *token with ds_free. */
 DS_API ds_status ds_prompt_encode(ds_model *m, const char *text, size_t n, const ds_generate_options *o, int32_t **token, int64_t *n_token);
 /** Tokens that may follow a prompt of that length: what max_new_tokens, max_length and generation_config.json together say,

@@ -28,8 +28,6 @@ typedef struct job {
     uint64_t            id;
     ds_generate_options o;
     ds_sampling         sampling;
-    char              **stop;
-    ds_logit_bias      *bias;
     ds_prompt           echo; /* a copy of the prompt's text, if it is to be echoed as it came */
     int32_t            *prompt;
     int64_t             n_prompt, most, cached;
@@ -77,10 +75,7 @@ static void free_job(job *j)
         ds_free(j->text[c].token);
         ds_generation_free(&j->g[c]);
     }
-    for (int64_t i = 0; j->stop && i < j->o.n_stop; i++)
-        ds_free(j->stop[i]);
-    ds_free(j->stop);
-    ds_free(j->bias);
+    ds_options_release(&j->o, &j->sampling);
     ds_free((void *)j->echo.text);
     ds_free(j->prompt);
     ds_free(j->g);
@@ -88,24 +83,6 @@ static void free_job(job *j)
     ds_free(j->client);
     ds_free(j->error);
     ds_free(j);
-}
-
-/* The caller's strings and arrays may be gone when they are needed. */
-static ds_status copy_options(job *j)
-{
-    j->stop = ds_calloc((size_t)j->o.n_stop + 1, sizeof *j->stop);
-    j->bias = ds_calloc((size_t)j->sampling.n_bias + 1, sizeof *j->bias);
-    if (!j->stop || !j->bias)
-        return DS_E_NOMEM;
-    for (int64_t i = 0; i < j->o.n_stop; i++)
-        if (!(j->stop[i] = ds_strdup(j->o.stop[i] ? j->o.stop[i] : "")))
-            return DS_E_NOMEM;
-    if (j->sampling.n_bias)
-        memcpy(j->bias, j->sampling.bias, (size_t)j->sampling.n_bias * sizeof *j->bias);
-    j->o.stop = (const char *const *)j->stop;
-    j->sampling.bias = j->bias;
-    j->o.sampling = &j->sampling;
-    return DS_OK;
 }
 
 static ds_status copy_prompt(job *j, ds_model *m, const ds_prompt *p)
@@ -144,9 +121,7 @@ static ds_status start_texts(job *j, ds_model *m)
 
 static ds_status make_job(job *j, ds_model *m, const ds_request *r)
 {
-    DS_TRY(ds_generate_options_read(&j->o, r->options));
-    DS_TRY(ds_sampling_read(&j->sampling, j->o.sampling, m));
-    DS_TRY(copy_options(j));
+    DS_TRY(ds_options_copy(&j->o, &j->sampling, r->options, m));
     DS_TRY(copy_prompt(j, m, &r->prompt));
     DS_TRY(ds_prompt_check(m, &j->o, j->prompt, j->n_prompt, &j->most));
     DS_TRY(start_texts(j, m));

@@ -31,6 +31,51 @@ ds_status ds_sampling_read(ds_sampling *s, const ds_sampling *given, const ds_mo
     return DS_OK;
 }
 
+static ds_status copy_stops(ds_generate_options *o)
+{
+    const char *const *given = o->stop;
+    int64_t            n = given && o->n_stop > 0 ? o->n_stop : 0;
+    o->n_stop = 0;
+    char **stop = ds_calloc((size_t)n + 1, sizeof *stop);
+    o->stop = (const char *const *)stop;
+    if (!stop)
+        return DS_E_NOMEM;
+    for (; o->n_stop < n; o->n_stop++)
+        if (!(stop[o->n_stop] = ds_strdup(given[o->n_stop] ? given[o->n_stop] : "")))
+            return DS_E_NOMEM;
+    return DS_OK;
+}
+
+ds_status ds_options_copy(ds_generate_options *o, ds_sampling *s, const ds_generate_options *given, const ds_model *m)
+{
+    ds_generate_options read;
+    ds_sampling_init(s);
+    ds_generate_options_init(o);
+    DS_TRY(ds_generate_options_read(&read, given));
+    *o = read;
+    DS_TRY(copy_stops(o));
+    DS_TRY(ds_sampling_read(s, read.sampling, m));
+    o->sampling = s;
+    const ds_logit_bias *bias = s->bias;
+    size_t               bytes = s->n_bias > 0 ? (size_t)s->n_bias * sizeof *bias : 0;
+    s->bias = NULL;
+    if (!bytes)
+        return DS_OK;
+    s->bias = ds_malloc(bytes);
+    if (!s->bias)
+        return DS_E_NOMEM;
+    memcpy((void *)s->bias, bias, bytes);
+    return DS_OK;
+}
+
+void ds_options_release(ds_generate_options *o, ds_sampling *s)
+{
+    for (int64_t i = 0; i < o->n_stop; i++)
+        ds_free((void *)o->stop[i]);
+    ds_free((void *)o->stop);
+    ds_free((void *)s->bias);
+}
+
 /* ---- prompts ---- */
 
 static ds_status only_bos(const ds_tokenizer *t, int32_t **token, int64_t *n)

@@ -22,6 +22,11 @@ ds_status ds_generate_options_read(ds_generate_options *o, const ds_generate_opt
 /** The caller's sampling over the model's defaults. DS_E_ARG when it was never initialised. */
 ds_status ds_sampling_read(ds_sampling *s, const ds_sampling *given, const ds_model *m);
 
+/** Both, with copies of all that they point to (but the grammar): o->sampling is s. For work that goes on after the call; release them
+ *  with ds_options_release, also after a failure. */
+ds_status ds_options_copy(ds_generate_options *o, ds_sampling *s, const ds_generate_options *given, const ds_model *m);
+void      ds_options_release(ds_generate_options *o, ds_sampling *s);
+
 /** Tokens of a prompt that can be read: at least one, no more than the context, all in the vocabulary. *most is how many tokens
  *  may be drawn after it. */
 ds_status ds_prompt_check(const ds_model *m, const ds_generate_options *o, const int32_t *token, int64_t n, int64_t *most);
