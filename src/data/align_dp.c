@@ -110,6 +110,7 @@ typedef struct search {
     float              *score;  /* [n_type, n_node] */
     double             *alpha, *beta; /* [n_node] ln sums from the start, to the end */
     int8_t             *choice; /* [n_node] type of the last bead on the best way here */
+    double             *stranger; /* far around: ds_al_strangers */
 } search;
 
 /* Best way from the start to every node, beads worth worth[type * n_node + start]. */
@@ -260,6 +261,7 @@ static void search_free(search *s)
     ds_free(s->alpha);
     ds_free(s->beta);
     ds_free(s->choice);
+    ds_free(s->stranger);
     band_free(&s->band);
 }
 
@@ -334,8 +336,9 @@ static double best_into(const search *s, const wide_rows *w, int64_t i, int64_t 
         if (v + LENGTH_GAIN_MOST <= max)
             continue;
         if (t->a && t->b)
-            v += ds_al_length_gain(&s->p->length, s->v->src->len[i] - s->v->src->len[from_i],
-                                   s->v->tgt->len[j] - s->v->tgt->len[from_j], t->b);
+            v += ds_al_length_odds(&s->p->length, s->v->src->len[i] - s->v->src->len[from_i],
+                                   s->v->tgt->len[j] - s->v->tgt->len[from_j],
+                                   s->stranger[(t->b - 1) * (s->v->m + 1) + from_j]);
         if (v > max) {
             max = v;
             *choice = (int8_t)k;
@@ -379,7 +382,7 @@ static ds_status search_wide(search *s, ds_al_found *out)
     wide_rows w = { .best = { ds_malloc(sizeof(double) * width), ds_malloc(sizeof(double) * width),
                            ds_malloc(sizeof(double) * width) } };
     s->choice = ds_malloc((size_t)s->band.n_node);
-    ds_status st = s->choice && w.best[0] && w.best[1] && w.best[2] ? DS_OK : DS_E_NOMEM;
+    ds_status st = s->choice && w.best[0] && w.best[1] && w.best[2] ? ds_al_strangers(&s->stranger, s->v, s->p) : DS_E_NOMEM;
     for (int64_t i = 0; st == DS_OK && i <= s->band.n; i++)
         wide_step(s, &w, i);
     for (int r = 0; r < 3; r++)

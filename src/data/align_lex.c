@@ -44,7 +44,8 @@ typedef struct trainer {
     float   *in_cnt;
     double  *df_t;     /* [n_t] weighted beads a target word is in */
     double   total_w;
-    double  *z;        /* denominator of every entry of t */
+    double  *z;        /* denominator of every entry of t; then its weighted count divided by that */
+    double  *share;    /* [beads] sum of the latter over a bead */
     row     *rows;     /* [n_s] */
     float   *back;     /* [n_s] */
     scratch *scratch;  /* [workers] */
@@ -80,10 +81,11 @@ static ds_status set_up(trainer *tr, int n_worker)
     DS_TRY(invert(tr));
     tr->df_t = ds_calloc(n_t, sizeof *tr->df_t);
     tr->z = ds_malloc(sizeof *tr->z * (size_t)(tr->t->first[tr->t->n] + 1));
+    tr->share = ds_malloc(sizeof *tr->share * (size_t)(tr->s->n + 1));
     tr->rows = ds_calloc((size_t)tr->n_s + 1, sizeof *tr->rows);
     tr->back = ds_malloc(sizeof *tr->back * (size_t)(tr->n_s + 1));
     tr->scratch = ds_calloc((size_t)n_worker, sizeof *tr->scratch);
-    if (!tr->df_t || !tr->z || !tr->rows || !tr->back || !tr->scratch)
+    if (!tr->df_t || !tr->z || !tr->share || !tr->rows || !tr->back || !tr->scratch)
         return DS_E_NOMEM;
     for (int i = 0; i < n_worker; i++) {
         scratch *x = &tr->scratch[i];
@@ -117,6 +119,7 @@ static void tear_down(trainer *tr, int n_worker)
     ds_free(tr->in_cnt);
     ds_free(tr->df_t);
     ds_free(tr->z);
+    ds_free(tr->share);
     ds_free(tr->rows);
     ds_free(tr->back);
     ds_free(tr->scratch);
@@ -269,6 +272,11 @@ static void denominators(void *arg, int64_t task, int worker)
         if (from < end)
             add_to_denominators(tr, s, from, end, &tr->scratch[worker]);
     }
+    for (int64_t b = b0; b < b1; b++) {
+        tr->share[b] = 0;
+        for (int64_t e = tr->t->first[b]; e < tr->t->first[b + 1]; e++)
+            tr->share[b] += tr->z[e] = (double)tr->w[b] * (double)tr->t->cnt[e] / tr->z[e];
+    }
 }
 
 /* Expected counts of the row of s into x->count (kept words) and *other (through the background). */
@@ -280,15 +288,12 @@ static void expect(const trainer *tr, int64_t s, scratch *x, double *other)
     *other = 0;
     for (int64_t k = tr->in_first[s]; k < tr->in_first[s + 1]; k++) {
         int32_t b = tr->in_bead[k];
-        double  c = (double)tr->w[b] * tr->in_cnt[k], through_back = 0;
+        double  c = (double)tr->in_cnt[k];
         for (int64_t e = tr->t->first[b]; e < tr->t->first[b + 1]; e++) {
             int32_t t = tr->t->id[e];
-            double  u = c * tr->t->cnt[e] / tr->z[e];
-            if (x->value[t] > 0)
-                x->count[t] += u * x->value[t];
-            through_back += u;
+            x->count[t] += c * tr->z[e] * (double)x->value[t]; /* stays 0 outside the row */
         }
-        *other += through_back * tr->back[s];
+        *other += c * tr->share[b] * (double)tr->back[s];
     }
 }
 

@@ -95,9 +95,10 @@ typedef struct ds_al_length {
     double s2;        /* variance of target length per unit of source length */
     double mean, var; /* of the lengths of target sentences */
     double norm[DS_AL_MERGE_MAX + 1]; /* constant of the gamma density of b of them; ds_al_length_ready */
+    double per_c;     /* 1 / c; ds_al_length_ready */
 } ds_al_length;
 
-/** Fills norm from mean and var. */
+/** Fills norm and per_c from the others. */
 void ds_al_length_ready(ds_al_length *l);
 
 /* Weights of the parts of a score (docs/ALIGNMENT.md says how they were chosen). Words of a sentence depend on each other,
@@ -151,8 +152,10 @@ static inline int64_t ds_al_node(const ds_al_band *b, int64_t i, int64_t j)
 /** score[k * n_node + node]: ln of the odds that a bead of type k starts at the node, -inf where it cannot. */
 ds_status ds_al_score(float *score, const ds_al_view *v, const ds_al_band *band, const ds_al_params *p,
                       ds_al_scratch *scratch, ds_pool *pool);
-/** ln P(lengths | bead) / P(lengths | strangers) for a bead with b target sentences. */
-double ds_al_length_gain(const ds_al_length *l, double src, double tgt, int32_t b);
+/** stranger[(b - 1) * (m + 1) + j]: ln P(length of target units j to j + b - 1 | strangers). Release with ds_free. */
+ds_status ds_al_strangers(double **stranger, const ds_al_view *v, const ds_al_params *p);
+/** ln P(lengths | bead) / P(lengths | strangers); `stranger` is ln P(tgt | strangers). */
+double ds_al_length_odds(const ds_al_length *l, double src, double tgt, double stranger);
 /** Sets the gain field of n beads between sentences: the odds of their words, per word. */
 void ds_al_gains(ds_bead *bead, int64_t n, const ds_al_side *src, const ds_al_side *tgt, const ds_al_params *p,
                  ds_al_scratch *scratch);

@@ -1,5 +1,6 @@
 /* What a bead is worth: its prior, the odds of its lengths, the odds of its words, the odds of its embeddings. */
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "data/align_model.h"
@@ -33,6 +34,24 @@ double ds_al_log(double x)
     return 0.6931471805599453 * (double)exponent + 2 * t * series;
 }
 
+/* ln (0.05 + 0.95 exp x), one bead in twenty having a length of its own: between its ends by a table, to about 1e-5. */
+enum { ODDS_LEAST = -30, ODDS_MOST = 50, ODDS_STEPS = 64 };
+static double         odds_table[(ODDS_MOST - ODDS_LEAST) * ODDS_STEPS + 2];
+static pthread_once_t odds_once = PTHREAD_ONCE_INIT;
+
+static void make_odds(void)
+{
+    for (size_t k = 0; k < sizeof odds_table / sizeof *odds_table; k++)
+        odds_table[k] = log(0.05 + 0.95 * exp(ODDS_LEAST + (double)k / ODDS_STEPS));
+}
+
+static double mixed_odds(double x)
+{
+    double at = ((x < ODDS_MOST ? x : ODDS_MOST) - ODDS_LEAST) * ODDS_STEPS;
+    int    k = (int)at;
+    return odds_table[k] + (at - k) * (odds_table[k + 1] - odds_table[k]);
+}
+
 static double gamma_shape(const ds_al_length *l, double b)
 {
     return b * l->mean * l->mean / l->var;
@@ -40,6 +59,8 @@ static double gamma_shape(const ds_al_length *l, double b)
 
 void ds_al_length_ready(ds_al_length *l)
 {
+    pthread_once(&odds_once, make_odds);
+    l->per_c = 1 / l->c;
     for (int b = 1; b <= DS_AL_MERGE_MAX; b++) {
         double shape = gamma_shape(l, b);
         l->norm[b] = lgamma(shape) + shape * log(l->var / l->mean);
@@ -48,20 +69,32 @@ void ds_al_length_ready(ds_al_length *l)
 
 #define LENGTH_GAIN_LEAST (-2.995732273553991) /* ln 0.05 */
 
-double ds_al_length_gain(const ds_al_length *l, double src, double tgt, int32_t b)
+/* ln of the density of the length of b strangers in a row: gamma distributed. */
+static double stranger_of(const ds_al_length *l, double tgt, int32_t b)
+{
+    return tgt < 1 ? 0 : (gamma_shape(l, b) - 1) * ds_al_log(tgt) - tgt * l->mean / l->var - l->norm[b];
+}
+
+ds_status ds_al_strangers(double **out, const ds_al_view *v, const ds_al_params *p)
+{
+    int64_t row = v->m + 1;
+    if (!(*out = ds_malloc(sizeof **out * (size_t)row * (size_t)p->max_merge)))
+        return DS_E_NOMEM;
+    for (int32_t b = 1; b <= p->max_merge; b++)
+        for (int64_t j = 0; j + b <= v->m; j++)
+            (*out)[(b - 1) * row + j] = stranger_of(&p->length, v->tgt->len[v->tgt_at[j + b]] - v->tgt->len[v->tgt_at[j]], b);
+    return DS_OK;
+}
+
+double ds_al_length_odds(const ds_al_length *l, double src, double tgt, double stranger)
 {
     if (src < 1 || tgt < 1) /* blank lines say nothing */
         return 0;
-    double mean = (src + tgt / l->c) / 2, d = tgt - src * l->c, variance = l->s2 * mean;
+    double mean = (src + tgt * l->per_c) / 2, d = tgt - src * l->c, variance = l->s2 * mean;
     if (d * d > 120 * variance)
         return LENGTH_GAIN_LEAST;
-    double match = -0.5 * (d * d / variance + ds_al_log(6.283185307179586 * variance));
-    /* b strangers in a row: gamma distributed */
-    double stranger = (gamma_shape(l, b) - 1) * ds_al_log(tgt) - tgt * l->mean / l->var - l->norm[b];
-    double odds = match - stranger;
-    if (odds < -30)
-        return LENGTH_GAIN_LEAST;
-    return ds_al_log(0.05 + 0.95 * exp(odds < 50 ? odds : 50)); /* one bead in twenty has a length of its own */
+    double odds = -0.5 * (d * d / variance + ds_al_log(6.283185307179586 * variance)) - stranger;
+    return odds < ODDS_LEAST ? LENGTH_GAIN_LEAST : mixed_odds(odds);
 }
 
 /* ---- words ---- */
@@ -75,9 +108,22 @@ typedef struct grid {
     ds_al_embed embed;        /* dot NULL without embeddings */
     float   *fwd, *bwd;       /* [max_merge, n_node] ln odds of one unit given a run of units of the other side */
     float   *score;
+    double  *stranger;        /* [max_merge, m + 1] what a run of target units is worth by itself */
+    double  *words;           /* [workers, widest row] */
+    int64_t  widest;
 } grid;
 
 enum { ROWS = 16 };
+
+static int64_t most_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t least_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 #define HOPELESS (-25) /* the lengths of a bead with so little in common are not worth a look */
 
@@ -104,19 +150,25 @@ static void add_words(const direction *d, int64_t unit, float *value, double *ba
     }
 }
 
-static double explain(const direction *d, int64_t unit, const float *value, double back, double n)
+/* ln of the odds of the words of a unit, ln prod (back + value) / (n + 1); `per` = ln (n + 1). The factors are at least 1 and
+ * below 1e14, so that neither of the two chains overflows between the looks at them. */
+static double explain(const direction *d, int64_t unit, const float *value, double back, double per)
 {
-    int64_t k = d->to->first[d->to_at[unit]];
-    int64_t end = d->to->first[d->to_at[unit + 1]];
-    double  sum = 0, product = 1, one = 1 / (n + 1);
-    for (; k < end; k++) {
-        product *= (back + (double)value[d->to->tok[k]]) * one;
-        if (product > 1e200 || product < 1e-200) {
-            sum += ds_al_log(product);
-            product = 1;
+    const int32_t *t = d->to->tok + d->to->first[d->to_at[unit]], *end = d->to->tok + d->to->first[d->to_at[unit + 1]];
+    double         sum = -per * (double)(end - t), x = 1, y = 1;
+    for (; end - t >= 8; t += 8) {
+        for (int k = 0; k < 8; k += 2) {
+            x *= back + (double)value[t[k]];
+            y *= back + (double)value[t[k + 1]];
+        }
+        if (x > 1e70 || y > 1e70) {
+            sum += ds_al_log(x) + ds_al_log(y);
+            x = y = 1;
         }
     }
-    return sum + ds_al_log(product);
+    for (; t < end; t++)
+        x *= back + (double)value[*t];
+    return sum + ds_al_log(x * y);
 }
 
 static void explain_row(const grid *g, const direction *d, int64_t unit, float *out, float *value, bool transposed)
@@ -125,10 +177,11 @@ static void explain_row(const grid *g, const direction *d, int64_t unit, float *
     int32_t run = 0;
     for (; run < g->p->max_merge && unit + run < d->n_from; run++) {
         add_words(d, unit + run, value, &back, &n, 1);
+        double per = ds_al_log(n + 1);
         for (int64_t u = d->lo[unit]; u <= d->hi[unit] && u < d->n_to; u++) {
             int64_t at = transposed ? ds_al_node(g->band, u, unit) : ds_al_node(g->band, unit, u);
             if (at >= 0)
-                out[run * g->band->n_node + at] = (float)explain(d, u, value, back, n);
+                out[run * g->band->n_node + at] = (float)explain(d, u, value, back, per);
         }
     }
     for (int32_t r = 0; r < run; r++)
@@ -173,38 +226,32 @@ static double length_gain(const grid *g, int64_t i, int64_t j, int32_t a, int32_
     double src = length_of(v->src, v->src_at, i, a), tgt = length_of(v->tgt, v->tgt_at, j, b);
     if (v->coarse)
         return coarse_length_gain(&g->p->length, src, tgt, v->tgt->len[v->tgt->n] / (double)v->m);
-    return ds_al_length_gain(&g->p->length, src, tgt, b);
+    return ds_al_length_odds(&g->p->length, src, tgt, g->stranger[(b - 1) * (v->m + 1) + j]);
 }
 
-/* Both directions' odds of a bead; false when a part of it is outside the band. */
-static bool words_gain(const grid *g, int64_t i, int64_t j, int32_t a, int32_t b, double *gain)
+/* Both directions' odds of the beads of type a-b that start at nodes (i, j0) to (i, j1), all of whose parts are in the band. */
+static void words_gain(const grid *g, int64_t i, int64_t j0, int64_t j1, int32_t a, int32_t b, double *words)
 {
-    double sum = 0;
+    const ds_al_band *band = g->band;
+    int64_t           n = j1 - j0 + 1;
+    memset(words, 0, (size_t)n * sizeof *words);
     for (int32_t y = 0; y < b; y++) {
-        int64_t at = ds_al_node(g->band, i, j + y);
-        if (at < 0)
-            return false;
-        sum += (double)g->fwd[(a - 1) * g->band->n_node + at];
+        const float *f = g->fwd + (a - 1) * band->n_node + ds_al_node(band, i, j0 + y);
+        for (int64_t k = 0; k < n; k++)
+            words[k] += (double)f[k];
     }
     for (int32_t x = 0; x < a; x++) {
-        int64_t at = ds_al_node(g->band, i + x, j);
-        if (at < 0)
-            return false;
-        sum += (double)g->bwd[(b - 1) * g->band->n_node + at];
+        const float *f = g->bwd + (b - 1) * band->n_node + ds_al_node(band, i + x, j0);
+        for (int64_t k = 0; k < n; k++)
+            words[k] += (double)f[k];
     }
-    *gain = sum / 2;
-    return true;
+    for (int64_t k = 0; k < n; k++)
+        words[k] /= 2;
 }
 
-static float bead_score(const grid *g, int64_t i, int64_t j, const ds_al_type *t)
+static float bead_score(const grid *g, int64_t i, int64_t j, const ds_al_type *t, double words)
 {
-    double words = 0, meaning = 0;
-    if (ds_al_node(g->band, i + t->a, j + t->b) < 0)
-        return -INFINITY;
-    if (!t->a || !t->b)
-        return (float)t->prior;
-    if (g->p->fwd && !words_gain(g, i, j, t->a, t->b, &words))
-        return -INFINITY;
+    double meaning = 0;
     if (!g->v->coarse && !g->embed.dot && words < HOPELESS)
         return (float)(t->prior + LENGTH_GAIN_LEAST + DS_AL_W_LEX * words);
     if (g->embed.dot && !ds_al_embed_gain(&g->embed, g->v, g->band, i, j, t->a, t->b, &meaning))
@@ -214,16 +261,45 @@ static float bead_score(const grid *g, int64_t i, int64_t j, const ds_al_type *t
     return (float)(t->prior + (g->v->coarse && gain < -3 ? -3 : gain));
 }
 
+/* The beads of one type from all nodes of row i; out and words are indexed from the row's first column. */
+static void score_row(const grid *g, int64_t i, const ds_al_type *t, float *out, double *words)
+{
+    const ds_al_band *band = g->band;
+    int64_t           lo = band->lo[i], hi = band->hi[i], j0 = lo, j1 = lo - 1;
+    bool              match = t->a && t->b, with_words = match && g->p->fwd;
+    if (i + t->a <= band->n) { /* both ends in the band, and with words everything between them */
+        j0 = most_of(lo, band->lo[i + t->a] - t->b);
+        j1 = least_of(hi, band->hi[i + t->a] - t->b);
+        if (with_words) {
+            j0 = most_of(j0, band->lo[i + t->a - 1]);
+            j1 = least_of(j1, hi - t->b + 1);
+        }
+    }
+    for (int64_t j = lo; j <= hi; j++)
+        out[j - lo] = j < j0 || j > j1 ? -INFINITY : (float)t->prior;
+    if (!match || j1 < j0)
+        return;
+    if (with_words)
+        words_gain(g, i, j0, j1, t->a, t->b, words);
+    for (int64_t j = j0; j <= j1; j++)
+        out[j - lo] = bead_score(g, i, j, t, with_words ? words[j - j0] : 0);
+}
+
 static void score_rows(void *arg, int64_t task, int worker)
 {
     grid             *g = arg;
     const ds_al_band *band = g->band;
     for (int64_t i = task * ROWS; i < (task + 1) * ROWS && i <= band->n; i++)
-        for (int32_t k = 0; k < g->p->n_type; k++) {
-            float *out = g->score + k * band->n_node + band->at[i] - band->lo[i];
-            for (int64_t j = band->lo[i]; j <= band->hi[i]; j++)
-                out[j] = bead_score(g, i, j, &g->p->type[k]);
-        }
+        for (int32_t k = 0; k < g->p->n_type; k++)
+            score_row(g, i, &g->p->type[k], g->score + k * band->n_node + band->at[i], g->words + worker * g->widest);
+}
+
+static ds_status make_room(grid *g, int n_worker)
+{
+    for (int64_t i = 0; i <= g->band->n; i++)
+        g->widest = most_of(g->widest, g->band->hi[i] - g->band->lo[i] + 1);
+    g->words = ds_malloc(sizeof *g->words * (size_t)(g->widest + 1) * (size_t)n_worker);
+    return g->words ? ds_al_strangers(&g->stranger, g->v, g->p) : DS_E_NOMEM;
 }
 
 static ds_status rows_of_columns(grid *g)
@@ -249,8 +325,8 @@ ds_status ds_al_score(float *score, const ds_al_view *v, const ds_al_band *band,
                       ds_al_scratch *scratch, ds_pool *pool)
 {
     grid      g = { .v = v, .band = band, .p = p, .scratch = scratch, .score = score };
-    ds_status st = DS_OK;
-    if (p->fwd) {
+    ds_status st = make_room(&g, ds_pool_size(pool));
+    if (st == DS_OK && p->fwd) {
         size_t n = (size_t)band->n_node * (size_t)p->max_merge;
         g.fwd = ds_malloc(n * sizeof *g.fwd);
         g.bwd = ds_malloc(n * sizeof *g.bwd);
@@ -269,6 +345,8 @@ ds_status ds_al_score(float *score, const ds_al_view *v, const ds_al_band *band,
     ds_free(g.bwd);
     ds_free(g.row_lo);
     ds_free(g.row_hi);
+    ds_free(g.stranger);
+    ds_free(g.words);
     return st;
 }
 
@@ -281,7 +359,7 @@ static double one_way(const ds_al_side *from, const ds_al_side *to, const ds_al_
     direction d = { .from = from, .to = to, .lex = lex, .from_at = from_at, .to_at = to_at };
     double    back = 1, n = 0;
     add_words(&d, 0, value, &back, &n, 1);
-    double gain = explain(&d, 0, value, back, n);
+    double gain = explain(&d, 0, value, back, ds_al_log(n + 1));
     add_words(&d, 0, value, &back, &n, 0);
     return gain;
 }
