@@ -15,6 +15,7 @@
 #include "deepseek/align.h"
 #include "deepseek/status.h"
 #include "deepseek/tokenizer.h"
+#include "deepseek/tools.h"
 #include "deepseek/train.h"
 #include "deepseek/types.h"
 #include "deepseek/util.h"

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "text/jinja.h"
+#include "text/toolcall.h"
 
 enum { MAX_TEMPLATE = 4 << 20 };
 
@@ -16,6 +17,7 @@ struct ds_chat_template {
     const ds_chat_family *family;
     char                 *origin;
     json_t               *tokens; /* bos_token, eos_token, ... */
+    const char           *tool_format;
     bool                  writes_bos;
 };
 
@@ -44,6 +46,11 @@ const char *ds_chat_template_origin(const ds_chat_template *t)
 bool ds_chat_template_writes_bos(const ds_chat_template *t)
 {
     return t->writes_bos;
+}
+
+const char *ds_chat_template_tool_format(const ds_chat_template *t)
+{
+    return t->tool_format ? t->tool_format : "generic";
 }
 
 static ds_status new_template(ds_chat_template **out, const char *origin)
@@ -81,6 +88,7 @@ static ds_status compile(ds_chat_template *t, const char *source, size_t n)
     if (n > MAX_TEMPLATE)
         return ds_fail(DS_E_FORMAT, "%s: a chat template of %zu bytes, expected at most %d", t->origin, n, MAX_TEMPLATE);
     DS_TRY(ds_jinja_compile(&t->jinja, source, n, t->origin));
+    t->tool_format = ds_tool_format_guess(source, n);
     find_bos(t);
     return DS_OK;
 }

@@ -37,7 +37,7 @@ static ds_status set_up(ds_grammar *g, ds_gbuild *b, ds_status parsed, const ds_
     return ds_gcache_start(g->cache, &start);
 }
 
-static ds_status create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t)
+ds_status ds_grammar_create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t)
 {
     ds_grammar *g = *out = parsed == DS_OK ? ds_calloc(1, sizeof *g) : NULL;
     ds_status   st = parsed != DS_OK ? parsed : !g ? DS_E_NOMEM : DS_OK;
@@ -54,19 +54,19 @@ static ds_status create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const 
 ds_status ds_grammar_from_gbnf(ds_grammar **out, const ds_tokenizer *t, const char *text, size_t n)
 {
     ds_gbuild b = { 0 };
-    return create(out, &b, ds_gbnf_parse(&b, text, n), t);
+    return ds_grammar_create(out, &b, ds_gbnf_parse(&b, text, n), t);
 }
 
 ds_status ds_grammar_from_json_schema(ds_grammar **out, const ds_tokenizer *t, const char *schema, size_t n)
 {
     ds_gbuild b = { 0 };
-    return create(out, &b, ds_schema_parse(&b, schema, n), t);
+    return ds_grammar_create(out, &b, ds_schema_parse(&b, schema, n), t);
 }
 
 ds_status ds_grammar_json_object(ds_grammar **out, const ds_tokenizer *t)
 {
     ds_gbuild b = { 0 };
-    return create(out, &b, ds_json_object_rules(&b), t);
+    return ds_grammar_create(out, &b, ds_json_object_rules(&b), t);
 }
 
 void ds_grammar_free(ds_grammar **pg)

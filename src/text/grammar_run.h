@@ -8,6 +8,7 @@
  * full moves on to a new one. */
 #ifndef DS_TEXT_GRAMMAR_RUN_H
 #define DS_TEXT_GRAMMAR_RUN_H
+#include "deepseek/grammar.h"
 #include "text/grammar_nfa.h"
 #include "text/token_trie.h"
 
@@ -20,6 +21,9 @@ void      ds_gcache_hold(ds_gcache *c); /* one more user; the first is the creat
 void      ds_gcache_drop(ds_gcache **c); /* NULL-safe */
 /** Whether it is time for a new one. */
 bool ds_gcache_full(const ds_gcache *c);
+
+/** A grammar of what was built, if `parsed` is DS_OK; frees the builder in any case. */
+ds_status ds_grammar_create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t);
 
 /** The set at a text's beginning. */
 ds_status ds_gcache_start(ds_gcache *c, uint32_t *set);

@@ -370,9 +370,9 @@ const ds_gnode *ds_schema_any(ds_schema *c, const json_t *s)
 
 /* ---- the whole ---- */
 
-static void compile_all(ds_schema *c)
+static void compile_all(ds_schema *c, int32_t root)
 {
-    ds_g_rule_set(c->b, 0, ds_schema_any(c, c->root));
+    ds_g_rule_set(c->b, root, ds_schema_any(c, c->root));
     for (size_t i = 0; i < json_array_size(c->queue) && c->b->status == DS_OK; i++) {
         const char   *ref = json_string_value(json_array_get(c->queue, i));
         const json_t *s = ds_schema_resolve(c, ref);
@@ -385,22 +385,29 @@ static void compile_all(ds_schema *c)
     }
 }
 
-ds_status ds_schema_parse(ds_gbuild *b, const char *text, size_t n)
+ds_status ds_schema_add(ds_gbuild *b, const json_t *schema, json_t *names, int32_t rule)
 {
-    json_t *root;
-    DS_TRY(ds_json_parse(&root, text, n, "JSON schema"));
-    ds_schema c = { .b = b, .root = root, .names = json_object(), .refs = json_object(), .queue = json_array(), .made = json_array() };
-    ds_g_rule_new(b, "#", 1);
-    ds_g_fail(b, c.names && c.refs && c.queue && c.made ? DS_OK : ds_fail_nomem(0));
+    ds_schema c = { .b = b, .root = schema, .names = names, .refs = json_object(), .queue = json_array(), .made = json_array() };
+    ds_g_fail(b, names && c.refs && c.queue && c.made ? DS_OK : ds_fail_nomem(0));
     if (b->status == DS_OK)
-        ds_g_fail(b, ds_gbnf_add(b, ds_gbnf_json, c.names));
-    if (b->status == DS_OK)
-        compile_all(&c);
-    json_decref(c.names);
+        compile_all(&c, rule);
     json_decref(c.refs);
     json_decref(c.queue);
     json_decref(c.made);
-    json_decref(root);
     ds_buf_free(&c.place);
     return b->status;
+}
+
+ds_status ds_schema_parse(ds_gbuild *b, const char *text, size_t n)
+{
+    json_t   *schema, *names = json_object();
+    int32_t   root = ds_g_rule_new(b, "#", 1);
+    ds_status st = ds_json_parse(&schema, text, n, "JSON schema");
+    if (st == DS_OK)
+        st = ds_gbnf_add(b, ds_gbnf_json, names);
+    if (st == DS_OK)
+        st = ds_schema_add(b, schema, names, root);
+    json_decref(names);
+    json_decref(schema);
+    return st;
 }

@@ -31,6 +31,10 @@ json_t *ds_schema_keep(ds_schema *c, json_t *made);
 /** The value that a "$ref" points to, or NULL after a failure. */
 const json_t *ds_schema_resolve(ds_schema *c, const char *ref);
 
+/** Adds a schema: `rule`, which has no body yet, derives its documents. `names` has the rules of JSON in it, as
+ *  ds_gbnf_add(b, ds_gbnf_json, names) leaves it. */
+ds_status ds_schema_add(ds_gbuild *b, const json_t *schema, json_t *names, int32_t rule);
+
 /** Any schema. */
 const ds_gnode *ds_schema_any(ds_schema *c, const json_t *s);
 
