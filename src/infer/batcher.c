@@ -12,6 +12,8 @@
 #include "infer/model.h"
 #include "infer/prefix.h"
 
+enum { WORTH_WAITING = 2 * DS_KV_PAGE }; /* tokens */
+
 struct job;
 
 typedef struct text {
@@ -21,6 +23,7 @@ typedef struct text {
     int32_t        *token;    /* [n] of the prompt, then drawn ones */
     size_t          cap;
     int64_t         n;
+    bool            counted; /* its prompt, in the statistics */
 } text;
 
 typedef struct job {
@@ -49,7 +52,7 @@ struct ds_batcher {
     pthread_t          worker;
     pthread_mutex_t    lock; /* guards the list of jobs, their flags, and the statistics */
     pthread_cond_t     wake;
-    bool               ending, started;
+    bool               ending, started, poked; /* poked: something has come, or has changed */
     job               *jobs;
     uint64_t           last_id;
     ds_batcher_stats   stats;
@@ -133,6 +136,13 @@ static ds_status make_job(job *j, ds_model *m, const ds_request *r)
 
 /* ---- the queue ---- */
 
+/* The lock is held. */
+static void poke(ds_batcher *b)
+{
+    b->poked = true;
+    pthread_cond_signal(&b->wake);
+}
+
 static ds_status enqueue(ds_batcher *b, job *j, uint64_t *id)
 {
     if (b->ending)
@@ -151,7 +161,7 @@ static ds_status enqueue(ds_batcher *b, job *j, uint64_t *id)
         *id = j->id;
     b->stats.waiting++;
     b->waiting_tokens += j->n_prompt;
-    pthread_cond_signal(&b->wake);
+    poke(b);
     return DS_OK;
 }
 
@@ -179,7 +189,7 @@ void ds_batcher_cancel(ds_batcher *b, uint64_t id)
     pthread_mutex_lock(&b->lock);
     for (job *j = b->jobs; j; j = j->next)
         j->cancelled |= j->id == id;
-    pthread_cond_signal(&b->wake);
+    poke(b);
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -228,17 +238,34 @@ static bool waits_for_first(const text *t)
     return t != t->job->text && t->c.g->n_token == 0;
 }
 
+/* The sequence stays NULL while its beginning is being read from disk. */
 static ds_status begin(ds_batcher *b, text *t)
 {
     DS_TRY(ds_prefix_take(b->prefix, t->token, t->n, &t->sequence));
+    if (!t->sequence || t->counted)
+        return DS_OK;
     int64_t have = ds_sequence_length(t->sequence);
-    if (t->c.g->n_token == 0)
-        t->job->cached = have;
+    t->counted = true;
+    t->job->cached = have;
     pthread_mutex_lock(&b->lock);
-    b->stats.cached_tokens += (uint64_t)(t->c.g->n_token == 0 ? have : 0);
-    b->stats.prompt_tokens += (uint64_t)(t->c.g->n_token == 0 ? t->n : 0);
+    b->stats.cached_tokens += (uint64_t)have;
+    b->stats.prompt_tokens += (uint64_t)t->n;
     pthread_mutex_unlock(&b->lock);
     return DS_OK;
+}
+
+/* Whether a text whose prompt is being read begins as this one does: what they share is read once. */
+static bool waits_for_twin(const ds_batcher *b, const text *t)
+{
+    for (int64_t a = 0; t->c.g->n_token == 0 && a < b->n_active; a++) {
+        const text *u = b->active[a];
+        if (u == t || !u->sequence || over(u) || u->c.g->n_token)
+            continue;
+        int64_t kept = u->n / DS_KV_PAGE * DS_KV_PAGE; /* see prompt_read */
+        if (ds_common_prefix(u->token, kept, t->token, t->n - 1) >= WORTH_WAITING)
+            return true;
+    }
+    return false;
 }
 
 /* Begins texts, also those that gave their pages back, while there is room for them and for the next page of every other. */
@@ -249,7 +276,7 @@ static void begin_texts(ds_batcher *b)
         with += b->active[a]->sequence != NULL;
     for (int64_t a = 0; a < b->n_active; a++) {
         text *t = b->active[a];
-        if (t->sequence || over(t) || waits_for_first(t))
+        if (t->sequence || over(t) || waits_for_first(t) || waits_for_twin(b, t))
             continue;
         if (!make_room(b, pages_of(t->n) + 1 + with) && with)
             return;
@@ -417,23 +444,36 @@ static ds_status forward(ds_batcher *b, int64_t n)
     return ds_model_forward(b->m, b->feed, n, b->logits);
 }
 
-static void pass(ds_batcher *b)
+/* One text's numbers have overflowed: each by itself, so that it fails alone. */
+static void forward_each(ds_batcher *b, int64_t n)
+{
+    for (int64_t f = 0; f < n; f++) {
+        ds_status st = ds_model_forward(b->m, &b->feed[f], 1, b->logits + f * b->m->dense.config.n_vocab);
+        if (st != DS_OK)
+            fail_job(b->owner[f]->job, st);
+    }
+}
+
+/* False when there is nothing to read yet. */
+static bool pass(ds_batcher *b)
 {
     begin_texts(b);
     int64_t n = plan(b);
     if (!n)
-        return;
+        return false;
     ds_status st = forward(b, n);
     if (st == DS_E_BUDGET && preempt(b)) /* somebody else took the pages meanwhile */
-        return;
-    if (st == DS_OK)
-        extend_all(b, n);
+        return true;
+    if (st == DS_E_NUMERIC)
+        forward_each(b, n);
     else
-        for (int64_t f = 0; f < n; f++)
+        for (int64_t f = 0; st != DS_OK && f < n; f++)
             fail_job(b->owner[f]->job, st);
+    extend_all(b, n);
     pthread_mutex_lock(&b->lock);
     b->stats.passes++;
     pthread_mutex_unlock(&b->lock);
+    return true;
 }
 
 /* ---- coming and going ---- */
@@ -588,8 +628,8 @@ static void finish_jobs(ds_batcher *b)
         finish_job(j);
 }
 
-/* Waits for something to do; false when there never will be. */
-static bool wait(ds_batcher *b)
+/* Waits for something to do, or only for news; false when there never will be. */
+static bool wait(ds_batcher *b, bool for_news)
 {
     ds_prefix_stats p = ds_prefix_about(b->prefix);
     int64_t         used = b->m->kv.max_page ? b->m->kv.max_page - free_pages(b) : 0;
@@ -601,8 +641,9 @@ static bool wait(ds_batcher *b)
     b->stats.disk_prefixes = p.n_disk;
     b->stats.disk_bytes = p.disk_bytes;
     b->stats.disk_hits = p.disk_hits;
-    while (!b->jobs && !b->ending)
+    while (!b->ending && (!b->jobs || (for_news && !b->poked)))
         pthread_cond_wait(&b->wake, &b->lock);
+    b->poked = false;
     bool more = b->jobs || !b->ending;
     pthread_mutex_unlock(&b->lock);
     return more;
@@ -617,17 +658,27 @@ static ds_status make_arrays(ds_batcher *b)
 static void *work(void *arg)
 {
     ds_batcher *b = arg;
-    while (wait(b)) {
+    bool        idle = false;
+    while (wait(b, idle)) {
         finish_jobs(b);
         admit(b);
-        if (b->n_active && make_arrays(b) == DS_OK)
-            pass(b);
+        int64_t before = b->n_active;
+        idle = before && make_arrays(b) == DS_OK && !pass(b);
         finish_jobs(b);
+        idle &= b->n_active == before; /* all wait for the disk */
     }
     return NULL;
 }
 
 /* ---- life ---- */
+
+static void news(void *user)
+{
+    ds_batcher *b = user;
+    pthread_mutex_lock(&b->lock);
+    poke(b);
+    pthread_mutex_unlock(&b->lock);
+}
 
 static ds_status set_up(ds_batcher *b, const ds_batcher_options *given)
 {
@@ -641,7 +692,8 @@ static ds_status set_up(ds_batcher *b, const ds_batcher_options *given)
         bytes = (uint64_t)b->m->kv.max_page / 2 * (uint64_t)b->m->kv.shape.page_bytes;
     else if (bytes == UINT64_MAX)
         bytes = 0;
-    DS_TRY(ds_prefix_create(&b->prefix, b->m, bytes, b->o.cache_dir, b->o.cache_dir_bytes));
+    ds_prefix_options o = { .bytes = bytes, .dir_bytes = b->o.cache_dir_bytes, .dir = b->o.cache_dir, .ready = news, .user = b };
+    DS_TRY(ds_prefix_create(&b->prefix, b->m, &o));
     b->stats.max_kv_pages = b->m->kv.max_page;
     b->stats.kv_page_bytes = (uint64_t)b->m->kv.shape.page_bytes;
     b->started = pthread_create(&b->worker, NULL, work, b) == 0;
@@ -669,7 +721,7 @@ void ds_batcher_destroy(ds_batcher **pb)
         return;
     pthread_mutex_lock(&b->lock);
     b->ending = true;
-    pthread_cond_signal(&b->wake);
+    poke(b);
     pthread_mutex_unlock(&b->lock);
     if (b->started)
         pthread_join(b->worker, NULL);

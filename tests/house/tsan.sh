@@ -1,5 +1,5 @@
 #!/bin/bash
-# The thread pool, and several threads that share a model, under ThreadSanitizer. The rooms where threads meet are compiled for it;
+# The thread pool, several threads that share a model, and the batcher with its own threads, under ThreadSanitizer. The rooms where threads meet are compiled for it;
 # the others (kernels, formats, text) come as they are from the library.
 . "$(dirname "$0")/parts/common.sh"
 program=$DS_BUILD/tsan_thread
@@ -19,11 +19,13 @@ compile() {
     ${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -w -D_GNU_SOURCE -DDS_VERSION='"tsan"' -Isrc -Iinclude -Itests -c "$1" -o "$objects/${1//\//_}.o"
 }
 export -f compile
-ls src/{infer,base,tensor,op,model}/*.c src/io/{load,stream}.c tests/infer/threads.c tests/common/{tiny_model,scratch}.c |
+ls src/{infer,base,tensor,op,model}/*.c src/io/{load,stream}.c tests/infer/{threads,batcher}.c tests/common/{tiny_model,scratch}.c |
     xargs -P "$(nproc)" -n 1 bash -c 'compile "$1"' - || { fail "the build"; finish; }
-program=$DS_BUILD/tsan_model
 packages=$(sed -n 's/^set(DS_PACKAGES \(.*\))/\1/p' CMakeLists.txt)
-${CC:-cc} -fsanitize=thread "$objects"/*.o "$DS_BUILD/libdeepseek.a" -o "$program" $(pkg-config --libs cmocka $packages) -pthread -lm ||
-    { fail "the build"; finish; }
-$fixed_addresses "$program" || fail "ThreadSanitizer, a shared model"
+for test in threads batcher; do
+    program=$DS_BUILD/tsan_$test
+    ${CC:-cc} -fsanitize=thread "$objects"/{src,tests_common}_*.o "$objects/tests_infer_$test.c.o" "$DS_BUILD/libdeepseek.a" -o "$program" \
+        $(pkg-config --libs cmocka $packages) -pthread -lm || { fail "the build"; finish; }
+    $fixed_addresses "$program" || fail "ThreadSanitizer, infer/$test"
+done
 finish

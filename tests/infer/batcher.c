@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -425,11 +426,83 @@ static void prefixes(void **state)
     assert_int_equal(model->kv.n_page, 0);
 }
 
+/* Requests that begin alike and come together: what they share is read once. */
+static void twins(void **state)
+{
+    char                text[8][300];
+    ds_generate_options o;
+    crowd               c;
+    start(&c);
+    ds_generate_options_init(&o);
+    o.max_new_tokens = 8;
+    o.ignore_eos = true;
+    ds_batcher *b = open_batcher(NULL);
+    for (int i = 0; i < 8; i++) {
+        story(text[i], 256, 256);
+        text[i][250] = (char)('a' + i);
+        assert_int_equal(ask(&c, i, b, text[i], o, NULL), DS_OK);
+    }
+    wait_for_all(&c);
+    int alone = 0;
+    for (int i = 0; i < 8; i++) {
+        ds_prompt     p = { .text = text[i], .n = strlen(text[i]) };
+        ds_generated *g;
+        assert_int_equal(ds_generate(model, &p, 1, &o, &g), DS_OK);
+        assert_memory_equal(g->item[0].text, c.a[i].text[0].data, g->item[0].n_text);
+        ds_generated_free(&g);
+        alone += c.a[i].cached == 0;
+        assert_true(c.a[i].cached == 0 || c.a[i].cached >= 3 * 64);
+    }
+    assert_int_equal(alone, 1);
+    ds_batcher_destroy(&b);
+    end(&c);
+}
+
+static void spoil_embedding(ds_model *m, int32_t token)
+{
+    const ds_weight *w = &m->dense.embed;
+    assert_int_equal(w->type, DS_F32);
+    float *row = (float *)w->data + token * w->cols;
+    for (int64_t i = 0; i < w->cols; i++)
+        row[i] = INFINITY;
+}
+
+/* One text whose numbers overflow fails, those beside it go on. */
+static void one_overflows(void **state)
+{
+    ds_generate_options o;
+    crowd               c;
+    ds_model           *m = tiny_open("f32", DS_DTYPE_NONE, 2, 0);
+    start(&c);
+    ds_generate_options_init(&o);
+    o.max_new_tokens = 30;
+    o.ignore_eos = true;
+    int32_t *token;
+    int64_t  n;
+    assert_int_equal(ds_prompt_encode(m, "Q", 1, &o, &token, &n), DS_OK);
+    spoil_embedding(m, token[n - 1]);
+    ds_free(token);
+    ds_batcher *b;
+    assert_int_equal(ds_batcher_create(&b, m, NULL), DS_OK);
+    static const char *const prompt[] = { "good", "bad Q bad", "well", "still well" };
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(ask(&c, i, b, prompt[i], o, NULL), DS_OK);
+    wait_for_all(&c);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(c.a[i].status, i == 1 ? DS_E_NUMERIC : DS_OK);
+        assert_int_equal(c.a[i].n_token[0], i == 1 ? 0 : 30);
+    }
+    ds_batcher_destroy(&b);
+    ds_model_close(&m);
+    end(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_generate), cmocka_unit_test(too_small_a_cache), cmocka_unit_test(fairness),
         cmocka_unit_test(cancelling),      cmocka_unit_test(wrong_requests),    cmocka_unit_test(prefixes),
+        cmocka_unit_test(twins),           cmocka_unit_test(one_overflows),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
