@@ -1,0 +1,31 @@
+// How fast an answer came.
+
+export class Meter {
+  #start = performance.now();
+  #first = null;
+  #last = null;
+  #pieces = 0;
+
+  piece() {
+    this.#last = performance.now();
+    this.#first ??= this.#last;
+    this.#pieces++;
+  }
+
+  /** {first (seconds), rate (tokens a second), prompt, completion, cached (tokens)}, as far as known. Until the server has told the
+   *  usage a piece of the stream counts as a token. */
+  stats(usage) {
+    const stats = {};
+    if (this.#first !== null) stats.first = (this.#first - this.#start) / 1000;
+    const tokens = usage?.completion_tokens ?? this.#pieces;
+    if (tokens > 1 && this.#last > this.#first) stats.rate = (tokens - 1) / ((this.#last - this.#first) / 1000);
+    if (usage) Object.assign(stats, tokensOf(usage));
+    return stats;
+  }
+}
+
+function tokensOf(usage) {
+  const cached = usage.prompt_tokens_details?.cached_tokens ?? usage.prompt_cache_hit_tokens;
+  const all = { prompt: usage.prompt_tokens, completion: usage.completion_tokens, cached };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => Number.isFinite(value)));
+}
