@@ -145,6 +145,7 @@ typedef struct ds_generate_options {
     ds_text_fn        *on_text;        /* may be NULL */
     ds_progress_fn    *progress;       /* tokens read, then tokens written; may be NULL. Non-zero cancels everything */
     void              *user;           /* for both */
+    bool               show_special;   /* the text holds special tokens, but never one that ended it */
 } ds_generate_options;
 static inline void ds_generate_options_init(ds_generate_options *o)
 {

@@ -75,7 +75,8 @@ DS_API ds_status ds_tool_choice_parse(ds_tool_choice *c, const char *json);
  *  a schema that sampling cannot keep to (see ds_grammar_from_json_schema), DS_E_ARG for the choice "none". */
 DS_API ds_status ds_tools_grammar(ds_grammar **out, const ds_tools *t, const ds_tokenizer *tokenizer, const ds_tool_choice *choice);
 
-/** Whether the format's marks are special tokens of this vocabulary, which a text is shown without. */
+/** Whether the format's marks are special tokens of this vocabulary: then generate with ds_generate_options.show_special, for else the
+ *  text does not hold them. A grammar takes these tokens for its marks. */
 DS_API bool ds_tools_special(const ds_tools *t, const ds_tokenizer *tokenizer);
 
 /* ---- calls in an answer ---- */

@@ -218,7 +218,8 @@ ds_status ds_continuation_start(ds_continuation *c, ds_model *m, const ds_genera
     DS_TRY(ds_sampler_note(c->sampler, prompt, n_prompt, false));
     DS_TRY(ds_stopper_init(&c->stopper, o->stop, o->n_stop));
     bool begins = n_prompt == 1 && t && prompt[0] == ds_tokenizer_bos(t);
-    return t ? ds_detokenizer_create(&c->detokenizer, t, DS_DECODE_SKIP_SPECIAL | (begins ? 0 : DS_DECODE_CONTINUE)) : DS_OK;
+    unsigned flags = (o->show_special ? 0 : DS_DECODE_SKIP_SPECIAL) | (begins ? 0 : DS_DECODE_CONTINUE);
+    return t ? ds_detokenizer_create(&c->detokenizer, t, flags) : DS_OK;
 }
 
 static bool is_stop(const ds_model *m, int32_t token)

@@ -24,26 +24,26 @@ struct ds_grammar_state {
 
 /* ---- making ---- */
 
-static ds_status set_up(ds_grammar *g, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t)
+static ds_status set_up(ds_grammar *g, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t, bool marks)
 {
     DS_TRY(parsed);
     DS_TRY(b->status);
     DS_TRY(ds_gnfa_compile(&g->nfa, b));
     g->tokenizer = t;
     if (t)
-        DS_TRY(ds_tokenizer_trie(t, &g->trie));
+        DS_TRY(ds_tokenizer_trie(t, marks, &g->trie));
     uint32_t start;
     DS_TRY(ds_gcache_create(&g->cache, &g->nfa, g->trie));
     return ds_gcache_start(g->cache, &start);
 }
 
-ds_status ds_grammar_create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t)
+ds_status ds_grammar_create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t, bool marks)
 {
     ds_grammar *g = *out = parsed == DS_OK ? ds_calloc(1, sizeof *g) : NULL;
     ds_status   st = parsed != DS_OK ? parsed : !g ? DS_E_NOMEM : DS_OK;
     if (st == DS_OK) {
         pthread_mutex_init(&g->lock, NULL);
-        st = set_up(g, b, parsed, t);
+        st = set_up(g, b, parsed, t, marks);
     }
     ds_gbuild_free(b);
     if (st != DS_OK)
@@ -54,19 +54,19 @@ ds_status ds_grammar_create(ds_grammar **out, ds_gbuild *b, ds_status parsed, co
 ds_status ds_grammar_from_gbnf(ds_grammar **out, const ds_tokenizer *t, const char *text, size_t n)
 {
     ds_gbuild b = { 0 };
-    return ds_grammar_create(out, &b, ds_gbnf_parse(&b, text, n), t);
+    return ds_grammar_create(out, &b, ds_gbnf_parse(&b, text, n), t, false);
 }
 
 ds_status ds_grammar_from_json_schema(ds_grammar **out, const ds_tokenizer *t, const char *schema, size_t n)
 {
     ds_gbuild b = { 0 };
-    return ds_grammar_create(out, &b, ds_schema_parse(&b, schema, n), t);
+    return ds_grammar_create(out, &b, ds_schema_parse(&b, schema, n), t, false);
 }
 
 ds_status ds_grammar_json_object(ds_grammar **out, const ds_tokenizer *t)
 {
     ds_gbuild b = { 0 };
-    return ds_grammar_create(out, &b, ds_json_object_rules(&b), t);
+    return ds_grammar_create(out, &b, ds_json_object_rules(&b), t, false);
 }
 
 void ds_grammar_free(ds_grammar **pg)

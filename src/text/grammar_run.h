@@ -22,8 +22,9 @@ void      ds_gcache_drop(ds_gcache **c); /* NULL-safe */
 /** Whether it is time for a new one. */
 bool ds_gcache_full(const ds_gcache *c);
 
-/** A grammar of what was built, if `parsed` is DS_OK; frees the builder in any case. */
-ds_status ds_grammar_create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t);
+/** A grammar of what was built, if `parsed` is DS_OK; frees the builder in any case. With `marks` special tokens that mark tool calls
+ *  stand for their text. */
+ds_status ds_grammar_create(ds_grammar **out, ds_gbuild *b, ds_status parsed, const ds_tokenizer *t, bool marks);
 
 /** The set at a text's beginning. */
 ds_status ds_gcache_start(ds_gcache *c, uint32_t *set);

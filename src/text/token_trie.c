@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "text/toolcall.h"
 
 typedef struct sorted {
     const char *s;
@@ -22,7 +23,7 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* What each token adds to a text that has begun. */
-static ds_status decode_all(ds_token_trie *tr, const ds_tokenizer *t, ds_buf *bytes)
+static ds_status decode_all(ds_token_trie *tr, const ds_tokenizer *t, bool marks, ds_buf *bytes)
 {
     ds_detokenizer *d;
     const char     *s;
@@ -31,8 +32,12 @@ static ds_status decode_all(ds_token_trie *tr, const ds_tokenizer *t, ds_buf *by
     ds_status st = DS_OK;
     for (int32_t id = 0; id < tr->n_token && st == DS_OK; id++) {
         tr->offset[id] = bytes->len;
-        if (t->vocab.flags[id] & (DS_TOK_HOLE | DS_TOK_SPECIAL))
+        if (t->vocab.flags[id] & (DS_TOK_HOLE | DS_TOK_SPECIAL)) {
+            s = marks ? ds_tokenizer_piece(t, id, &n) : NULL;
+            if (s && ds_tool_is_mark(s, n))
+                DS_TRY_GOTO(ds_buf_add(bytes, s, n), end);
             continue;
+        }
         DS_TRY_GOTO(ds_detokenizer_add(d, id, &s, &n), end);
         DS_TRY_GOTO(ds_buf_add(bytes, s, n), end);
         DS_TRY_GOTO(ds_detokenizer_flush(d, &s, &n), end);
@@ -101,7 +106,7 @@ static ds_status link_nodes(ds_token_trie *tr, const sorted *list, int64_t n)
     return DS_OK;
 }
 
-static ds_status build(ds_token_trie *tr, const ds_tokenizer *t)
+static ds_status build(ds_token_trie *tr, const ds_tokenizer *t, bool marks)
 {
     if (t->join_with_space)
         return ds_fail(DS_E_UNSUPPORTED, "constrained sampling needs tokens whose text does not depend on their neighbours; this tokenizer "
@@ -111,7 +116,7 @@ static ds_status build(ds_token_trie *tr, const ds_tokenizer *t)
     tr->offset = ds_arena_calloc(&tr->arena, ((size_t)t->size + 1) * sizeof *tr->offset);
     tr->same = ds_arena_alloc(&tr->arena, ((size_t)t->size + 1) * sizeof *tr->same);
     sorted   *list = ds_calloc((size_t)t->size + 1, sizeof *list);
-    ds_status st = tr->offset && tr->same && list ? decode_all(tr, t, &bytes) : DS_E_NOMEM;
+    ds_status st = tr->offset && tr->same && list ? decode_all(tr, t, marks, &bytes) : DS_E_NOMEM;
     char     *copy = st == DS_OK ? ds_arena_alloc(&tr->arena, bytes.len + 1) : NULL;
     if (copy) {
         if (bytes.len)
@@ -126,12 +131,12 @@ static ds_status build(ds_token_trie *tr, const ds_tokenizer *t)
     return st;
 }
 
-ds_status ds_token_trie_build(ds_token_trie **out, const ds_tokenizer *t)
+ds_status ds_token_trie_build(ds_token_trie **out, const ds_tokenizer *t, bool marks)
 {
     ds_token_trie *tr = *out = ds_calloc(1, sizeof *tr);
     if (!tr)
         return DS_E_NOMEM;
-    ds_status st = build(tr, t);
+    ds_status st = build(tr, t, marks);
     if (st != DS_OK)
         ds_token_trie_free(out);
     return st;
@@ -146,15 +151,16 @@ void ds_token_trie_free(ds_token_trie **trie)
     *trie = NULL;
 }
 
-ds_status ds_tokenizer_trie(const ds_tokenizer *t, const ds_token_trie **out)
+ds_status ds_tokenizer_trie(const ds_tokenizer *t, bool marks, const ds_token_trie **out)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     ds_tokenizer          *mutable = (ds_tokenizer *)t; /* nobody else looks at this field */
     ds_status              st = DS_OK;
     pthread_mutex_lock(&lock);
-    if (!mutable->trie)
-        st = ds_token_trie_build(&mutable->trie, t);
-    *out = mutable->trie;
+    ds_token_trie        **own = marks ? &mutable->trie_marks : &mutable->trie;
+    if (!*own)
+        st = ds_token_trie_build(own, t, marks);
+    *out = *own;
     pthread_mutex_unlock(&lock);
     return st;
 }

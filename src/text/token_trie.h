@@ -1,5 +1,5 @@
 /* The tokens of a vocabulary as a tree of bytes, in the order of a walk: a node's children follow it, `skip` is where its subtree
- * ends. Tokens that stand for no text (special ones, holes) are not in it. */
+ * ends. Tokens that stand for no text (special ones, holes) are not in it; with `marks`, the special ones that mark tool calls are. */
 #ifndef DS_TEXT_TOKEN_TRIE_H
 #define DS_TEXT_TOKEN_TRIE_H
 #include "text/tokenizer.h"
@@ -23,8 +23,8 @@ typedef struct ds_token_trie {
 } ds_token_trie;
 
 /** DS_E_UNSUPPORTED for a tokenizer whose tokens' text depends on their neighbours. */
-ds_status ds_token_trie_build(ds_token_trie **out, const ds_tokenizer *t);
+ds_status ds_token_trie_build(ds_token_trie **out, const ds_tokenizer *t, bool marks);
 void      ds_token_trie_free(ds_token_trie **trie); /* NULL-safe */
 /** The tokenizer's own, built on first use; owned by it. Any thread may ask. */
-ds_status ds_tokenizer_trie(const ds_tokenizer *t, const ds_token_trie **out);
+ds_status ds_tokenizer_trie(const ds_tokenizer *t, bool marks, const ds_token_trie **out);
 #endif

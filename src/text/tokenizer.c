@@ -29,6 +29,7 @@ void ds_tokenizer_close(ds_tokenizer **pt)
     ds_norm_free(&t->norm);
     ds_pretok_free(&t->pretok);
     ds_token_trie_free(&t->trie);
+    ds_token_trie_free(&t->trie_marks);
     ds_arena_free(&t->arena);
     ds_free(t);
     *pt = NULL;

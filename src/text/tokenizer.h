@@ -53,7 +53,7 @@ struct ds_tokenizer {
 
     const char *chat_template; /* in the arena, or NULL */
     const char *about;
-    struct ds_token_trie *trie; /* for constrained sampling; NULL until somebody asks (token_trie.h) */
+    struct ds_token_trie *trie, *trie_marks; /* for constrained sampling; NULL until somebody asks (token_trie.h) */
 };
 
 /** A tokenizer from bytes in memory. `path` is for messages; `dir` (may be NULL) is where the files beside a tokenizer.json

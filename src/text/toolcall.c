@@ -53,6 +53,16 @@ const char *ds_tool_format_guess(const char *s, size_t n)
 #undef SHOWS
 }
 
+bool ds_tool_is_mark(const char *s, size_t n)
+{
+    static const char *const mark[] = { "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", DS_T_CALLS_BEGIN, DS_T_CALL_BEGIN,
+                                        DS_T_SEP, DS_T_CALL_END, DS_T_CALLS_END };
+    for (size_t i = 0; i < sizeof mark / sizeof *mark; i++)
+        if (strlen(mark[i]) == n && memcmp(mark[i], s, n) == 0)
+            return true;
+    return false;
+}
+
 /* ---- lists ---- */
 
 bool ds_tool_name_valid(const char *name, size_t n)

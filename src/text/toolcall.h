@@ -42,6 +42,8 @@ const json_t *ds_tools_function(const ds_tools *t, size_t i);
 bool ds_tools_allow(const ds_tools *t, const char *name, size_t n);
 /** The schema of a function's arguments, a new reference: its parameters, which describe an object. NULL without memory. */
 json_t *ds_tools_schema(const json_t *function);
+/** Whether it is a mark of some format. */
+bool ds_tool_is_mark(const char *s, size_t n);
 /** "weather", "get-time_2": 1 to 64 letters, digits, - and _. */
 bool ds_tool_name_valid(const char *name, size_t n);
 

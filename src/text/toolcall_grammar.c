@@ -194,7 +194,7 @@ ds_status ds_tools_grammar(ds_grammar **out, const ds_tools *t, const ds_tokeniz
     m.names = json_object();
     ds_status st = build(&m, &c);
     json_decref(m.names);
-    return ds_grammar_create(out, &m.b, st, tokenizer);
+    return ds_grammar_create(out, &m.b, st, tokenizer, tokenizer && ds_tools_special(t, tokenizer));
 }
 
 bool ds_tools_special(const ds_tools *t, const ds_tokenizer *tokenizer)

@@ -208,6 +208,31 @@ static void end_of_text(void **state)
 
 /* ---- batches ---- */
 
+/* BOS is drawn all the time: a special token, which is shown on request. */
+static void special_tokens(void **state)
+{
+    ds_logit_bias       b = { ds_tokenizer_bos(ds_model_tokenizer(model)), 1000 };
+    ds_generate_options o = defaults();
+    ds_sampling         s;
+    ds_prompt           p = text_prompt("x");
+    size_t              n;
+    const char         *bos = ds_tokenizer_piece(ds_model_tokenizer(model), b.token, &n);
+    ds_sampling_init(&s);
+    s.bias = &b;
+    s.n_bias = 1;
+    o.sampling = &s;
+    o.max_new_tokens = 2;
+    for (int show = 0; show < 2; show++) {
+        ds_generated *g;
+        o.show_special = show;
+        assert_int_equal(ds_generate(model, &p, 1, &o, &g), DS_OK);
+        assert_int_equal(g->item[0].n_text, show ? 2 * n : 0);
+        if (show)
+            assert_memory_equal(g->item[0].text + n, bos, n);
+        ds_generated_free(&g);
+    }
+}
+
 static void same_alone_and_together(void **state)
 {
     static const char *const text[] = { "a", "a longer prompt than the others, to be read in the same pass", "third", "" };
@@ -572,7 +597,7 @@ static void any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams),        cmocka_unit_test(texts),   cmocka_unit_test(stops),       cmocka_unit_test(end_of_text),
+        cmocka_unit_test(streams),        cmocka_unit_test(texts),   cmocka_unit_test(stops),       cmocka_unit_test(end_of_text), cmocka_unit_test(special_tokens),
         cmocka_unit_test(same_alone_and_together), cmocka_unit_test(little_cache), cmocka_unit_test(lengths), cmocka_unit_test(cancels_one),
         cmocka_unit_test(cancels_all),    cmocka_unit_test(logprobs), cmocka_unit_test(model_defaults), cmocka_unit_test(refuses),
         cmocka_unit_test(bad_weights),    cmocka_unit_test(no_tokenizer), cmocka_unit_test(wrong_vocabulary), cmocka_unit_test(any_bytes),

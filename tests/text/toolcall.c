@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "common/scratch.h"
 #include "deepseek/tools.h"
 #include "text/toolcall.h"
 
@@ -378,6 +380,45 @@ static void grammars(void **state)
     ds_tools_close(&t);
 }
 
+/* Where a mark is a special token, the grammar asks for that token; other grammars never do. */
+static void special_marks(void **state)
+{
+    const char             *special[] = { "[TOOL_CALLS]", "[INST]" }, *text = scratch("words.txt"), *paths[] = { text };
+    ds_tokenizer_train_opts o = { .size = sizeof o, .paths = paths, .n_path = 1, .vocab_size = 270, .special = special, .n_special = 2 };
+    ds_tokenizer           *tokenizer;
+    ds_tool_choice          c;
+    ds_grammar             *g, *json;
+    ds_grammar_state       *s;
+    uint64_t                mask[8];
+    FILE                   *f = fopen(text, "w");
+    fputs("some words and some more words\n", f);
+    fclose(f);
+    if (ds_tokenizer_train(&o, scratch("tokenizer"), NULL) != DS_OK || ds_tokenizer_open(&tokenizer, scratch("tokenizer")) != DS_OK)
+        fail_msg("%s", ds_error());
+    int32_t   mark = ds_tokenizer_id(tokenizer, "[TOOL_CALLS]", 12), other = ds_tokenizer_id(tokenizer, "[INST]", 6), n = ds_tokenizer_size(tokenizer);
+    ds_tools *t = open_tools(two, "mistral"), *hermes_tools = open_tools(two, "hermes");
+    assert_true(mark > 0 && n <= 512 && ds_tools_special(t, tokenizer) && !ds_tools_special(hermes_tools, tokenizer));
+    ds_tool_choice_parse(&c, "\"required\"");
+    assert_int_equal(ds_tools_grammar(&g, t, tokenizer, &c), DS_OK);
+    assert_int_equal(ds_grammar_state_create(&s, g), DS_OK);
+    assert_int_equal(ds_grammar_mask(s, mask, n), DS_OK);
+    assert_true(mask[mark / 64] >> mark % 64 & 1 && !(mask[other / 64] >> other % 64 & 1));
+    assert_int_equal(ds_grammar_accept(s, mark), DS_OK);
+    assert_int_equal(ds_grammar_accept_text(s, "[{\"name\": \"f\"", 13), DS_OK);
+    assert_int_equal(ds_grammar_accept(s, mark), DS_E_ARG);
+    ds_grammar_state_free(&s);
+    ds_grammar_free(&g);
+    assert_int_equal(ds_grammar_from_gbnf(&json, tokenizer, "root ::= .*", 11), DS_OK);
+    assert_int_equal(ds_grammar_state_create(&s, json), DS_OK);
+    assert_int_equal(ds_grammar_mask(s, mask, n), DS_OK);
+    assert_false(mask[mark / 64] >> mark % 64 & 1);
+    ds_grammar_state_free(&s);
+    ds_grammar_free(&json);
+    ds_tools_close(&t);
+    ds_tools_close(&hermes_tools);
+    ds_tokenizer_close(&tokenizer);
+}
+
 static void choices(void **state)
 {
     ds_tool_choice c;
@@ -506,7 +547,7 @@ int main(void)
         cmocka_unit_test(finds_calls), cmocka_unit_test(garbage),  cmocka_unit_test(bounds),
         cmocka_unit_test(again_and_cancelled), cmocka_unit_test(as_sglang_does), cmocka_unit_test(grammars),
         cmocka_unit_test(choices),     cmocka_unit_test(wrong_lists), cmocka_unit_test(prompts),
-        cmocka_unit_test(formats_of_templates),
+        cmocka_unit_test(formats_of_templates), cmocka_unit_test(special_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
