@@ -12,6 +12,7 @@
 #include "deepseek/hub.h"
 #include "deepseek/lid.h"
 #include "deepseek/segment.h"
+#include "deepseek/serve.h"
 #include "deepseek/align.h"
 #include "deepseek/status.h"
 #include "deepseek/tokenizer.h"

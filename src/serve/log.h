@@ -1,0 +1,7 @@
+/* The access log: one line for each request that is over. Never bodies, queries or keys. */
+#ifndef DS_SERVE_LOG_H
+#define DS_SERVE_LOG_H
+#include "serve/server.h"
+
+void ds_log_request(ds_server *s, const ds_exchange *x, const ds_exchange_info *i);
+#endif

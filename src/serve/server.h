@@ -1,0 +1,49 @@
+/* The server behind HTTP: what its parts share, and what the handlers of routes answer with. */
+#ifndef DS_SERVE_SERVER_H
+#define DS_SERVE_SERVER_H
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "deepseek/serve.h"
+#include "serve/http.h"
+#include "serve/metrics.h"
+#include "serve/work.h"
+
+typedef struct ds_route {
+    const char *method, *path; /* a path that ends in "*" stands for all that begin so and go on */
+    void (*fn)(ds_server *s, ds_exchange *x);
+    bool on_loop; /* quick: runs on the loop's thread; else on a worker */
+    bool open;    /* needs no key */
+} ds_route;
+
+struct ds_server {
+    ds_server_options o; /* its strings are in `strings` */
+    ds_arena          strings;
+    ds_http          *http;
+    ds_workers       *workers;
+    ds_metrics        metrics;
+    atomic_bool       stopping;
+    double            started; /* ds_now() */
+};
+
+/* ---- routes.c ---- */
+
+/** The route of a request. NULL: *status is 404 or 405, and allow (at least 64 bytes) then lists the methods of that path. GET answers HEAD. */
+const ds_route *ds_route_find(const char *method, const char *path, int *status, char *allow);
+
+/* ---- reply.c: answers ---- */
+
+/** The whole answer; takes the body over. NULL is an answer of 500: there was no memory. */
+void ds_reply_json(ds_exchange *x, int status, json_t *body);
+/** OpenAI's error object. type NULL: by the status. */
+void ds_reply_error(ds_exchange *x, int status, const char *type, const char *param, const char *code, const char *format, ...) DS_PRINTF(6, 7);
+/** A failure of the library in this thread (ds_error()) as such an object. */
+void ds_reply_status(ds_exchange *x, ds_status st);
+
+/* ---- server.c ---- */
+
+/** Runs fn(arg) on a worker thread. */
+void ds_server_work(ds_server *s, void (*fn)(void *), void *arg);
+#endif

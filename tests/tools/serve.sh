@@ -1,0 +1,70 @@
+#!/bin/bash
+# deepseek serve as a process: where it says that it listens, its log, wrong options, a taken port, and its end by signals.
+set -u
+failures=0
+out=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill -9 $server 2>/dev/null; rm -rf "$out"' EXIT
+fail() {
+    echo "$*"
+    failures=$((failures + 1))
+}
+start() { # OPTIONS...
+    "$DEEPSEEK" serve --port 0 "$@" >"$out/out" 2>"$out/err" &
+    server=$!
+    for _ in $(seq 100); do
+        port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p' "$out/out")
+        [ -n "$port" ] && return
+        sleep 0.1
+    done
+    fail "it does not say where it listens: $(cat "$out/err")"
+    exit 1
+}
+stop() { # SIGNAL: the exit status must be 0
+    kill -"$1" $server
+    wait $server
+    local status=$?
+    [ $status = 0 ] || fail "exit status $status after $1: $(cat "$out/err")"
+    server=
+}
+ask() { # PATH: prints the answer
+    exec 3<>/dev/tcp/127.0.0.1/"$port" || return
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$1" >&3
+    cat <&3
+    exec 3>&-
+}
+expect() { # STATUS WORDS ARGUMENTS...: fails at once
+    local status=$1 words=$2
+    shift 2
+    timeout 20 "$DEEPSEEK" serve "$@" >"$out/out" 2>"$out/wrong"
+    local got=$?
+    [ $got = "$status" ] && grep -q -- "$words" "$out/wrong" || fail "serve $*: exit status $got, expected $status and \"$words\": $(cat "$out/wrong")"
+}
+
+start
+ask /health | grep -q '^HTTP/1.1 200 OK' || fail "/health"
+ask /health | grep -q '"status":"ok"' || fail "/health says ok"
+ask '/no"such?secret=1' | grep -q '"code":"unknown_path"' || fail "an unknown path"
+ask /metrics | grep -q '^deepseek_http_requests_total{method="GET",path="/health",status="200"} 2' || fail "/metrics counts"
+expect 4 "port $port" --port "$port"
+stop TERM
+grep -qE '^[0-9T:.-]+Z 127\.0\.0\.1 GET /health 200 [0-9.]+ ms [0-9]+ B$' "$out/err" || fail "the log: $(cat "$out/err")"
+grep -q '%22such 404' "$out/err" || fail "the log's quotes: $(cat "$out/err")"
+grep -q secret "$out/err" && fail "a query is in the log"
+
+start --json
+ask /health >/dev/null
+stop INT
+grep -qE '^\{"time":"[^"]+","client":"127.0.0.1","method":"GET","path":"/health","status":200,"ms":[0-9.]+,"bytes":[0-9]+\}$' "$out/err" ||
+    fail "the log as JSON: $(cat "$out/err")"
+
+start --quiet
+ask /health >/dev/null
+stop TERM
+[ ! -s "$out/err" ] || fail "--quiet: $(cat "$out/err")"
+
+expect 2 "0 to 65535" --port 65536
+expect 2 "not an origin" --port 0 --cors example.org
+expect 2 "negative" --port 0 --idle-timeout -1
+expect 4 "cannot listen on no.such.host.invalid" --port 0 --host no.such.host.invalid
+exit $((failures > 0))

@@ -1,0 +1,88 @@
+/* deepseek serve: an HTTP server, until Ctrl-C or SIGTERM. */
+#include <jansson.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cli.h"
+
+static ds_server             *server;
+static double                 grace = 30;
+static volatile sig_atomic_t  signals;
+
+static void on_signal(int sig)
+{
+    ds_server_stop(server, signals++ ? 0 : grace);
+}
+
+static void print_line(void *user, const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
+/* Where clients reach it. */
+static void announce(const char *host, bool json)
+{
+    const char *open = strchr(host, ':') ? "[" : "", *close = *open ? "]" : "";
+    if (json)
+        printf("{\"url\":\"http://%s%s%s:%d\"}\n", open, host, close, ds_server_port(server));
+    else
+        printf("listening on http://%s%s%s:%d\n", open, host, close, ds_server_port(server));
+    fflush(stdout);
+}
+
+static int serve(const ds_server_options *o)
+{
+    ds_status st = ds_server_create(&server, o);
+    if (st != DS_OK)
+        return cli_fail(st);
+    struct sigaction a = { .sa_handler = on_signal };
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    announce(o->host, o->json);
+    st = ds_server_run(server);
+    a.sa_handler = SIG_IGN; /* nothing is left to be stopped */
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    ds_server_destroy(&server);
+    return cli_fail(st);
+}
+
+int cmd_serve(int argc, char **argv);
+int cmd_serve(int argc, char **argv)
+{
+    ds_server_options o;
+    int64_t           port = 8000;
+    bool              quiet = false;
+    ds_server_options_init(&o);
+    o.host = "127.0.0.1";
+    const cli_opt options[] = {
+        { "--host", CLI_STR, &o.host, "ADDRESS", "where to listen (default 127.0.0.1: reached from this machine only;\n0.0.0.0 or :: for everybody)" },
+        { "--port", CLI_INT, &port, "N", "0 = any free one (default 8000)" },
+        { "--cors", CLI_STR, &o.cors, "ORIGIN", "let web pages of this origin use the server, such as\nhttps://chat.example.org; \"*\" for all (default: none but its own)" },
+        { "--connections", CLI_INT, &o.connections, "N", "most at a time (default 2048)" },
+        { "--max-body", CLI_BYTES, &o.body_bytes, "SIZE", "most bytes of a request (default 16MiB)" },
+        { "--header-timeout", CLI_REAL, &o.header_seconds, "SECONDS", "until a request's headers are complete (default 10)" },
+        { "--body-timeout", CLI_REAL, &o.body_seconds, "SECONDS", "then until its body is (default 60)" },
+        { "--idle-timeout", CLI_REAL, &o.idle_seconds, "SECONDS", "of a connection without a request, or whose client takes\nnothing (default 75)" },
+        { "--grace", CLI_REAL, &grace, "SECONDS", "how long running answers may go on after the first SIGTERM\nor Ctrl-C; a second one ends them at once (default 30)" },
+        { "--json", CLI_FLAG, &o.json, NULL, "log lines are JSON objects" },
+        { "-q, --quiet", CLI_FLAG, &quiet, NULL, "no log of requests on standard error" },
+        { 0 },
+    };
+    const cli_cmd cmd = {
+        .name = "serve",
+        .usage = "[options]",
+        .about = "Serves HTTP. So far /health and /metrics (Prometheus) answer; the model API comes next. docs/SERVER.md has the details.",
+        .options = options,
+        .examples = "  deepseek serve --port 8000\n"
+                    "  curl http://127.0.0.1:8000/health\n",
+    };
+    int n, rc = cli_parse(&cmd, argc, argv, &n);
+    if (rc >= 0)
+        return rc;
+    if (port < 0 || port > 65535)
+        return cli_usage_error("option --port: %lld is not 0 to 65535", (long long)port);
+    o.port = (int)port;
+    o.log = quiet ? NULL : print_line;
+    return serve(&o);
+}
