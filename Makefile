@@ -12,6 +12,7 @@ help:
 	@echo "make bench    build and run the benchmarks"
 	@echo "make install  install the command and the library                    (PREFIX=/usr/local, DESTDIR=)"
 	@echo "make wheel    build the Python package in $(BUILD)/wheel/"
+	@echo "make java     build the Java package and its native libraries in $(BUILD)/java/"
 	@echo "make format   format every C file with clang-format"
 	@echo "make deps     install the packages that make test and make fuzz need"
 	@echo "make clean    remove what was built"
@@ -46,6 +47,12 @@ wheel:
 	@scripts/build.sh $(BUILD) -DCMAKE_BUILD_TYPE=Release
 	@python3 bindings/python/build_wheel.py $(BUILD) $(BUILD)/wheel
 
+java:
+	@scripts/install-deps.sh build java
+	@scripts/build.sh $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@TARGETS=java scripts/build.sh $(BUILD)
+	@ls $(BUILD)/java/*.jar
+
 format:
 	@scripts/install-deps.sh format
 	git ls-files '*.c' '*.h' ':!tests/golden' | xargs clang-format -i
@@ -56,5 +63,5 @@ deps:
 clean:
 	rm -rf build build-asan build-fuzz
 
-.PHONY: help build run test asan fuzz bench install wheel format deps clean
+.PHONY: help build run test asan fuzz bench install wheel java format deps clean
 .DEFAULT_GOAL := help

@@ -6,8 +6,9 @@ set -eu
 build="gcc g++ cmake ninja-build pkg-config libc6-dev libjansson-dev libyaml-dev libpcre2-dev libutf8proc-dev
        libxxhash-dev libssl-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev libevent-dev libsqlite3-dev libcmocka-dev"
 test="clang git gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-      python3 python3-venv patchelf"
+      python3 python3-venv patchelf default-jdk-headless"
 wheel="python3 patchelf binutils"
+java="default-jdk-headless python3 patchelf binutils"
 format="clang-format"
 
 wanted=
@@ -16,8 +17,9 @@ for group in "$@"; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     wheel) wanted="$wanted $wheel" ;;
+    java) wanted="$wanted $java" ;;
     format) wanted="$wanted $format" ;;
-    *) echo "install-deps.sh: no group \"$group\" (build, test, wheel, format)" >&2; exit 2 ;;
+    *) echo "install-deps.sh: no group \"$group\" (build, test, wheel, java, format)" >&2; exit 2 ;;
     esac
 done
 
@@ -41,6 +43,9 @@ case " $wanted " in
     runtime=$(clang -print-file-name="libclang_rt.asan-$(uname -m).a" 2>/dev/null || true)
     [ -e "$runtime" ] || wanted="$wanted libclang-rt-dev?" ;;
 esac
+
+# Any JDK will do.
+command -v javac >/dev/null && command -v jar >/dev/null && wanted=${wanted//default-jdk-headless/}
 
 missing=
 for package in $wanted; do

@@ -49,9 +49,9 @@ def glibc(paths):
     return max(versions)
 
 
-def gather(build, lib):
-    """Fills the folder lib."""
-    main = os.path.realpath(os.path.join(build, "libdeepseek.so"))
+def gather(build, lib, library="libdeepseek.so", name="libdeepseek.so.0"):
+    """Fills the folder lib with a library of the build, which gets that name, what it needs, and the built-in model."""
+    main = os.path.realpath(os.path.join(build, library))
     files = closure(main)
     names = {}
     for soname, path in files.items():
@@ -60,11 +60,11 @@ def gather(build, lib):
         stem, rest = soname.split(".so", 1)
         names[soname] = f"{stem}-{tag}.so{rest}"
         shutil.copyfile(path, os.path.join(lib, names[soname]))
-    shutil.copyfile(main, os.path.join(lib, "libdeepseek.so.0"))
-    for name in sorted(os.listdir(lib)):
-        path = os.path.join(lib, name)
+    shutil.copyfile(main, os.path.join(lib, name))
+    for file in sorted(os.listdir(lib)):
+        path = os.path.join(lib, file)
         swaps = [a for old in needed(path) if old in names for a in ("--replace-needed", old, names[old])]
-        soname = [] if name == "libdeepseek.so.0" else ["--set-soname", name]
+        soname = [] if file == name else ["--set-soname", file]
         run("strip", "--strip-unneeded", path)
         for change in (soname, swaps, ["--set-rpath", "$ORIGIN"]):  # one at a time: together they undo each other
             if change:
