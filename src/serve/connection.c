@@ -242,7 +242,7 @@ static void refuse(ds_connection *c, int status, const char *reason)
 static bool count_memory(ds_connection *c)
 {
     ds_exchange *x = c->x;
-    size_t       now = x->p.body.cap;
+    size_t       now = x->p.body.len;
     c->h->body_bytes += now - x->counted;
     x->counted = now;
     return !now || c->h->body_bytes <= c->h->limits.all_body_bytes;

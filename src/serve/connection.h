@@ -62,6 +62,7 @@ struct ds_exchange {
 
     ds_exchange    *next_woken; /* guarded by h->wake_lock */
     bool            woken;
+    ds_exchange    *next_taken; /* of those that the loop has taken from there; they may be woken again meanwhile */
 
     ds_connection  *c; /* the loop's own, from here on; NULL when it is over */
     double          began;

@@ -82,8 +82,8 @@ void *ds_exchange_tag(const ds_exchange *x)
 
 void ds_exchange_free_body(ds_exchange *x)
 {
-    x->h->body_bytes -= x->p.body.cap;
-    x->counted -= x->p.body.cap;
+    x->h->body_bytes -= x->counted;
+    x->counted = 0;
     ds_buf_free(&x->p.body);
     x->request.body = "";
     x->request.n_body = 0;

@@ -86,9 +86,8 @@ static ds_exchange *take_woken(ds_http *h)
 {
     ds_exchange *oldest_first = NULL;
     pthread_mutex_lock(&h->wake_lock);
-    for (ds_exchange *x = h->first_woken, *next; x; x = next) {
-        next = x->next_woken;
-        x->next_woken = oldest_first;
+    for (ds_exchange *x = h->first_woken; x; x = x->next_woken) {
+        x->next_taken = oldest_first;
         x->woken = false;
         oldest_first = x;
     }
@@ -105,7 +104,7 @@ static void on_wake(evutil_socket_t fd, short what, void *user)
     }
     check_stop(h);
     for (ds_exchange *x = take_woken(h), *next; x; x = next) {
-        next = x->next_woken;
+        next = x->next_taken;
         ds_connection_flush(x);
         ds_exchange_unref(&x);
     }
@@ -287,7 +286,7 @@ static void drop_all(ds_http *h)
     while (h->connections)
         ds_connection_drop(h->connections);
     for (ds_exchange *x = take_woken(h), *next; x; x = next) {
-        next = x->next_woken;
+        next = x->next_taken;
         ds_exchange_unref(&x);
     }
 }
@@ -303,6 +302,7 @@ ds_status ds_http_run(ds_http *h)
         evconnlistener_free(h->listener);
     h->listener = NULL;
     drop_all(h);
+    event_base_loop(h->base, EVLOOP_NONBLOCK); /* libevent frees connections from its loop */
     let_sigpipe(&was);
     return rc < 0 ? ds_fail(DS_E_IO, "the event loop ended: %s", strerror(errno)) : DS_OK;
 }
