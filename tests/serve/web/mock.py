@@ -117,12 +117,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         chat = self.path.endswith("/chat/completions")
         said = body["messages"][-1]["content"] if chat else body["prompt"]
-        return self.fault(said) or self.stream(said, chat, body)
+        said = said.split("\n\n")[-1]  # what follows a refused message is joined to it
+        return self.fault(said, chat) or self.stream(said, chat, body)
 
-    def fault(self, said):
+    def fault(self, said, chat):
         faults = {"fault:401": (401, "Wrong key.", None), "fault:429": (429, "The queue is full.", "queue_full"),
                   "fault:500": (500, "The model file has gone.", None), "fault:template": (400, "No template.", "no_chat_template")}
-        if said in faults:
+        if said in faults and (chat or said != "fault:template"):
             status, message, code = faults[said]
             self.refuse(status, message, code, **({"Retry_After": "2"} if status == 429 else {}))
             return True
