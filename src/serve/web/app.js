@@ -42,7 +42,7 @@ class App {
     find('#model').addEventListener('change', (event) => {
       this.changeSettings({ model: event.target.value });
       this.#tag();
-      this.chat.modelChanged();
+      this.chat.modelChosen();
     });
   }
 
@@ -110,7 +110,7 @@ class App {
       return;
     }
     this.#select();
-    this.chat.modelChanged();
+    this.chat.refresh();
   }
 
   /** The open conversation's model, or the one chosen last, or the first. */
@@ -144,7 +144,7 @@ class App {
     this.store.saveSettings(this.#settings);
     if ('language' in values || 'theme' in values) this.#look();
     if ('language' in values) this.#route();
-    if (('text' in values && !this.chat.conversation.messages.length) || 'language' in values) this.chat.modelChanged();
+    if (('text' in values && !this.chat.conversation.messages.length) || 'language' in values) this.chat.refresh();
   }
 
   #look() {

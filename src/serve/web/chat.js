@@ -84,14 +84,17 @@ export class Chat {
     return newConversation(model.id, this.app.settings().text || !model.chat ? 'text' : 'chat');
   }
 
-  /** Another model was chosen, or what is known of the models has changed. A chat cannot go on with a model that does not chat. */
-  modelChanged() {
-    const { conversation } = this;
-    const model = this.app.model();
-    if (!conversation.messages.length) this.conversation = { ...this.#fresh(), id: conversation.id };
-    else if (conversation.mode === 'chat' && !model.chat) return this.app.go('');
-    else conversation.model = model.id;
+  /** The model or what is known of it has changed: an empty conversation takes its mode. */
+  refresh() {
+    if (!this.conversation.messages.length) this.conversation = { ...this.#fresh(), id: this.conversation.id };
     this.show();
+  }
+
+  /** The user chose another model. A chat does not go on with one that does not chat: a new conversation begins. */
+  modelChosen() {
+    const { conversation } = this;
+    if (conversation.messages.length && conversation.mode === 'chat' && !this.app.model().chat) this.app.go('');
+    else this.refresh();
   }
 
   get busy() {
@@ -264,6 +267,7 @@ export class Chat {
   // An answer
 
   #run(conversation) {
+    conversation.model = this.app.model().id;
     const message = { id: newId(), role: 'assistant', content: '', model: conversation.model, note: 'cut' }; // until it has ended
     const run = { conversation, message, controller: new AbortController(), meter: new Meter(), saved: Date.now(), drawn: 0 };
     const request = nextRequest(conversation, this.app.settings());

@@ -34,7 +34,7 @@ export const plainText = (conversation) => conversation.messages.map((m) => m.co
 
 /** {path, body} for the next answer of a conversation: of the chat, or of the text that the model goes on with. */
 export function nextRequest(conversation, settings) {
-  const common = { model: conversation.model, stream: true, stream_options: { include_usage: true }, ...sampling(settings) };
+  const common = { ...(conversation.model && { model: conversation.model }), stream: true, stream_options: { include_usage: true }, ...sampling(settings) };
   if (conversation.mode === 'text') return { path: 'v1/completions', body: { ...common, prompt: plainText(conversation) } };
   return { path: 'v1/chat/completions', body: { ...common, messages: chatMessages(conversation, settings.system) } };
 }
