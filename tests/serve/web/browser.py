@@ -47,7 +47,7 @@ class Tab:
         if mobile:
             options = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2, **options}
         self.context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 800}, **options})
-        self.context.set_default_timeout(15000)
+        self.context.set_default_timeout(60000)  # a busy machine
         self.page = self.context.new_page()
         self.url, self.faults, self.problems = url, faults, []
         self.page.on("console", self.on_console)
