@@ -87,53 +87,15 @@ static inline void move_scales(uint8_t place[12][16], uint8_t stored[12], int r,
 MOVER(q4_k, MOVE(x->dmin[r], row->dmin); move_scales(x->scales, row->scales, r, pack);
       move_quads(x->q[0], row->q, 32, r, pack);)
 
-/* Bit `bit` of 32 bytes, gathered into one word, and back. */
-static inline uint32_t gather_bit(const uint8_t *bytes, int bit)
-{
-    uint32_t out = 0;
-    for (int i = 0; i < 32; i++)
-        out |= (uint32_t)(bytes[i] >> bit & 1) << i;
-    return out;
-}
-
-static inline void scatter_bit(uint8_t *bytes, int bit, uint32_t bits)
-{
-    for (int i = 0; i < 32; i++)
-        bytes[i] = (uint8_t)((bytes[i] & ~(1 << bit)) | (bits >> i & 1) << bit);
-}
-
-static inline void move_q5_k_high(ds_x16_q5_k *x, row_q5_k *row, int r, const bool pack)
-{
-    for (int s = 0; s < 8; s++) {
-        uint32_t bits = move_planes(x->high[s], pack ? gather_bit(row->high, s) : 0, r, pack);
-        if (!pack)
-            scatter_bit(row->high, s, bits);
-    }
-}
-MOVER(q5_k, MOVE(x->dmin[r], row->dmin); move_scales(x->scales, row->scales, r, pack); move_q5_k_high(x, row, r, pack);
+MOVER(q5_k, MOVE(x->dmin[r], row->dmin); move_scales(x->scales, row->scales, r, pack); move_quads(x->high, row->high, 8, r, pack);
       move_quads(x->q[0], row->q, 32, r, pack);)
 
-static inline void move_q6_k_high(ds_x16_q6_k *x, row_q6_k *row, int r, const bool pack)
-{
-    for (int h = 0; h < 2; h++)
-        for (int v = 0; v < 4; v++)
-            for (int plane = 0; plane < 2; plane++) {
-                uint64_t masks[8];
-                for (int j = 0; j < 8; j++)
-                    masks[j] = x->high[h][v][j][plane];
-                uint32_t bits = move_planes(masks, pack ? gather_bit(row->high + 32 * h, 2 * v + plane) : 0, r, pack);
-                for (int j = 0; pack && j < 8; j++)
-                    x->high[h][v][j][plane] = masks[j];
-                if (!pack)
-                    scatter_bit(row->high + 32 * h, 2 * v + plane, bits);
-            }
-}
 static inline void move_q6_k_scales(int8_t place[16][16], int8_t stored[16], int r, const bool pack)
 {
     for (int s = 0; s < 16; s++)
         MOVE(place[s][r], stored[s]);
 }
-MOVER(q6_k, move_q6_k_scales(x->scales, row->scales, r, pack); move_q6_k_high(x, row, r, pack);
+MOVER(q6_k, move_q6_k_scales(x->scales, row->scales, r, pack); move_quads(x->high[0], row->high, 16, r, pack);
       move_quads(x->q[0][0], row->q, 32, r, pack);)
 
 /* 8-bit values are kept plus 128, which is the same bits with the highest flipped. */

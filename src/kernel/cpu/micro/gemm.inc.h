@@ -44,10 +44,10 @@ enum { NEAR = 4096, FAR = 32768, FEW = 4 };
 
 /* The products of 32 columns, given how to make the low and high 16 columns' weights from q[j]. OFFSET_SHIFT: the weights
  * are stored plus 2^OFFSET_SHIFT; 0 = no offset. */
-#define START_SUMS(SHIFT, sums, at)                               \
+#define START_SUMS(SHIFT, sums, at, acc)                          \
     UNROLL FOR_T {                                                \
         vi start = (SHIFT) ? vi_shl(vi_bcast((sums)[t][at]), SHIFT) : vi_bcast(0); \
-        UNROLL FOR_G acc[g][t] = start;                           \
+        UNROLL FOR_G (acc)[g][t] = start;                         \
     }
 
 /* --- blocks of 32 with a 4-bit part: q4_0, q4_1, q5_0, q5_1 --- */
@@ -62,7 +62,7 @@ enum { NEAR = 4096, FAR = 32768, FEW = 4 };
             vi           acc[TILE_GROUPS][TILE_TOKENS];                                                  \
             UNROLL FOR_G w[g] = (const BLOCK *)p->w[g] + b;                                              \
             UNROLL FOR_G PREFETCH(w[g])                                                                  \
-            START_SUMS(SHIFT, p->sum, b)                                                                 \
+            START_SUMS(SHIFT, p->sum, b, acc)                                                            \
             UNROLL for (int j = 0; j < 4; j++) {                                                         \
                 w64 lo[TILE_GROUPS], hi[TILE_GROUPS];                                                    \
                 UNROLL FOR_G {                                                                           \
@@ -106,7 +106,7 @@ SIMD void rows_q8_0(const tile *p, float *out, int64_t ld, const int G, const in
         vi                 acc[TILE_GROUPS][TILE_TOKENS];
         UNROLL FOR_G w[g] = (const ds_x16_q8_0 *)p->w[g] + b;
         UNROLL FOR_G PREFETCH(w[g])
-        START_SUMS(DOT8_OFFSET ? 7 : 0, p->sum, b)
+        START_SUMS(DOT8_OFFSET ? 7 : 0, p->sum, b, acc)
         UNROLL for (int j = 0; j < 8; j++) {
             w64 v[TILE_GROUPS];
             UNROLL FOR_G v[g] = w_load(w[g]->q[j]);
@@ -129,17 +129,31 @@ SIMD void rows_q8_0(const tile *p, float *out, int64_t ld, const int G, const in
 /* The 6-bit scales and leasts of eight sub-blocks, 16 rows at a time. */
 SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12][16])
 {
-    for (int s = 0; s < 4; s++)
-        for (int r = 0; r < 16; r++) {
-            sc[s][r] = b[s][r] & 63;
-            mn[s][r] = b[s + 4][r] & 63;
-            sc[s + 4][r] = (uint8_t)((b[s + 8][r] & 15) | (b[s][r] >> 6) << 4);
-            mn[s + 4][r] = (uint8_t)((b[s + 8][r] >> 4) | (b[s + 4][r] >> 6) << 4);
-        }
+    w64 x = w_load(b), y = w_load(b + 4), z = w_load(b + 8);
+    w_store(sc, w_and(x, 63));
+    w_store(mn, w_and(y, 63));
+    w_store(sc + 4, w_or(w_low(z), w_shr(x, 2), 0x30));
+    w_store(mn + 4, w_or(w_high(z), w_shr(y, 2), 0x30));
 }
 
-/* q4_k and q5_k: w = d * sc * q - dmin * mn, per sub-block of 32. */
-#define GEMM_K(NAME, BLOCK, HAS_HIGH)                                                                    \
+/* q4_k and q5_k: w = d * sc * q - dmin * mn, per sub-block of 32. Columns of the upper 4 bits: q4_k takes their products
+ * UPPER_TIMES too large and their scale as much smaller, which is exact. */
+#define DOT_K(acc, half, UPPER, HAS_HIGH)                                                                \
+    {                                                                                                    \
+        w64 v[TILE_GROUPS];                                                                              \
+        UNROLL FOR_G {                                                                                   \
+            w64 raw = w_load(w[g]->q[c][j]);                                                             \
+            v[g] = (half) ? UPPER(raw) : w_low(raw);                                                     \
+            HAS_HIGH(v[g] = w_add_where(v[g], w_load(w[g]->high[j]), (uint8_t)(1 << (2 * c + (half))), 16);) \
+        }                                                                                                \
+        FOR_TILE acc[g][t] = vi_dot(acc[g][t], v[g], p->q[t] + 256 * b + 64 * c + 32 * (half) + 4 * j);  \
+    }
+#define SCALE_K(acc, half)                                                                               \
+    UNROLL FOR_G {                                                                                       \
+        vf d = vf_mul(scale[g][half], vf_load_u8(sc[g][2 * c + (half)]));                                \
+        UNROLL FOR_T part[g][t] = vf_fma(vf_from_vi(acc[g][t]), d, part[g][t]);                          \
+    }
+#define GEMM_K(NAME, BLOCK, UPPER, TIMES, HAS_HIGH)                                                      \
     SIMD void rows_##NAME(const tile *p, float *out, int64_t ld, const int G, const int T)              \
     {                                                                                                    \
         vf      total[TILE_GROUPS][TILE_TOKENS], part[TILE_GROUPS][TILE_TOKENS];                         \
@@ -147,77 +161,94 @@ SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12
         FOR_TILE total[g][t] = vf_zero();                                                                \
         for (int64_t b = 0; b < nb; b++) {                                                               \
             const BLOCK *w[TILE_GROUPS];                                                                 \
+            vf           scale[TILE_GROUPS][2];                                                          \
             uint8_t      sc[TILE_GROUPS][8][16], mn[TILE_GROUPS][8][16];                                 \
             UNROLL FOR_G {                                                                               \
                 w[g] = (const BLOCK *)p->w[g] + b;                                                       \
+                scale[g][0] = vf_load_f16(w[g]->d);                                                      \
+                scale[g][1] = vf_mul(scale[g][0], vf_bcast(1.0f / (TIMES)));                             \
                 unpack_scales(sc[g], mn[g], w[g]->scales);                                               \
+                UNROLL FOR_T part[g][t] = vf_zero();                                                     \
             }                                                                                            \
-            UNROLL FOR_G UNROLL FOR_T part[g][t] = vf_zero();                                            \
-            for (int s = 0; s < 8; s++)                                                                  \
-                UNROLL FOR_G {                                                                           \
-                    vf m = vf_load_u8(mn[g][s]);                                                         \
-                    UNROLL FOR_T part[g][t] = vf_fma(vf_bcast((float)p->sum[t][8 * b + s]), m, part[g][t]); \
+            for (int s = 0; s < 8; s++) {                                                                \
+                vf m[TILE_GROUPS];                                                                       \
+                UNROLL FOR_G m[g] = vf_load_u8(mn[g][s]);                                                \
+                UNROLL FOR_T {                                                                           \
+                    vf sum = vf_from_vi(vi_bcast(p->sum[t][8 * b + s]));                                 \
+                    UNROLL FOR_G part[g][t] = vf_fma(sum, m[g], part[g][t]);                             \
                 }                                                                                        \
+            }                                                                                            \
             UNROLL FOR_G {                                                                               \
                 vf dmin = vf_load_f16(w[g]->dmin);                                                       \
                 UNROLL FOR_T part[g][t] = vf_mul(part[g][t], dmin);                                      \
             }                                                                                            \
             for (int c = 0; c < 4; c++) {                                                                \
-                _Pragma("GCC unroll 2") for (int half = 0; half < 2; half++) {                           \
-                    vi             acc[TILE_GROUPS][TILE_TOKENS];                                        \
-                    const int64_t  col = 256 * b + 64 * c + 32 * half;                                   \
-                    UNROLL FOR_G PREFETCH_PART(w[g], 2 * c + half, 8)                                    \
-                    START_SUMS(0, p->sum, b)                                                             \
+                vi low[TILE_GROUPS][TILE_TOKENS], high[TILE_GROUPS][TILE_TOKENS];                        \
+                UNROLL FOR_G PREFETCH_PART(w[g], c, 4)                                                   \
+                FOR_TILE low[g][t] = high[g][t] = vi_bcast(0);                                           \
+                if (G * T <= 4) { /* few sums leave registers for both halves */                         \
                     UNROLL for (int j = 0; j < 8; j++) {                                                 \
-                        w64 v[TILE_GROUPS];                                                              \
-                        UNROLL FOR_G {                                                                   \
-                            w64 raw = w_load(w[g]->q[c][j]);                                             \
-                            v[g] = half ? w_high(raw) : w_low(raw);                                      \
-                            HAS_HIGH(v[g] = w_plane(v[g], w[g]->high[2 * c + half][j], 16);)             \
-                        }                                                                                \
-                        FOR_TILE acc[g][t] = vi_dot(acc[g][t], v[g], p->q[t] + col + 4 * j);             \
+                        DOT_K(low, 0, UPPER, HAS_HIGH)                                                   \
+                        DOT_K(high, 1, UPPER, HAS_HIGH)                                                  \
                     }                                                                                    \
-                    UNROLL FOR_G {                                                                       \
-                        vf d = vf_mul(vf_load_f16(w[g]->d), vf_load_u8(sc[g][2 * c + half]));            \
-                        UNROLL FOR_T part[g][t] = vf_fma(vf_from_vi(acc[g][t]), d, part[g][t]);          \
-                    }                                                                                    \
+                    SCALE_K(low, 0)                                                                      \
+                } else {                                                                                 \
+                    UNROLL for (int j = 0; j < 8; j++) DOT_K(low, 0, UPPER, HAS_HIGH)                    \
+                    SCALE_K(low, 0)                                                                      \
+                    UNROLL for (int j = 0; j < 8; j++) DOT_K(high, 1, UPPER, HAS_HIGH)                   \
                 }                                                                                        \
+                SCALE_K(high, 1)                                                                         \
             }                                                                                            \
             END_ACT_BLOCK(b)                                                                             \
         }                                                                                                \
         FOR_TILE vf_store(out + t * ld + 16 * g, total[g][t]);                                           \
     }
-GEMM_K(q4_k, ds_x16_q4_k, NO)
-GEMM_K(q5_k, ds_x16_q5_k, YES)
+GEMM_K(q4_k, ds_x16_q4_k, w_upper, UPPER_TIMES, NO)
+GEMM_K(q5_k, ds_x16_q5_k, w_high, 1, YES)
 
 /* q6_k: w = d * sc * (q - 32), per sub-block of 16. Sub-block s of half h, quarter v: columns 128h + 32v + 16s. */
+SIMD w64 q6_k_values(w64 raw, w64 high, const int v)
+{
+    switch (v) {
+    case 0: return w_or(w_low(raw), w_shl(high, 4), 0x30);
+    case 1: return w_or(w_low(raw), w_shl(high, 2), 0x30);
+    case 2: return w_or(w_high(raw), high, 0x30);
+    default: return w_or(w_high(raw), w_shr(high, 2), 0x30);
+    }
+}
+
 SIMD void rows_q6_k(const tile *p, float *out, int64_t ld, const int G, const int T)
 {
-    vf      total[TILE_GROUPS][TILE_TOKENS], part[TILE_GROUPS][TILE_TOKENS];
-    int64_t nb = p->k / 256;
+    const int V = G * T <= 2 ? 4 : 1; /* quarters at a time */
+    vf        total[TILE_GROUPS][TILE_TOKENS], part[TILE_GROUPS][TILE_TOKENS];
+    int64_t   nb = p->k / 256;
     FOR_TILE total[g][t] = part[g][t] = vf_zero();
     for (int64_t b = 0; b < nb; b++) {
         const ds_x16_q6_k *w[TILE_GROUPS];
-        UNROLL FOR_G w[g] = (const ds_x16_q6_k *)p->w[g] + b;
-        for (int u = 0; u < 16; u++) {
-            UNROLL FOR_G PREFETCH_PART(w[g], u, 16)
-            const int h = u / 8, v = u / 2 % 4, s = u % 2;
-            vi        acc[TILE_GROUPS][TILE_TOKENS];
-            START_SUMS(5, p->sum, p->ld_sum + 16 * b + u)
-            UNROLL for (int j = 4 * 0; j < 4; j++) {
-                w64 x[TILE_GROUPS];
-                UNROLL FOR_G {
-                    w64             raw = w_load(w[g]->q[h][v % 2][4 * s + j]);
-                    const uint64_t *bits = w[g]->high[h][v][4 * s + j];
-                    x[g] = w_plane(w_plane(v < 2 ? w_low(raw) : w_high(raw), bits[0], 16), bits[1], 32);
-                }
-                FOR_TILE acc[g][t] = vi_dot(acc[g][t], x[g], p->q[t] + 256 * b + 16 * u + 4 * j);
-            }
-            UNROLL FOR_G {
-                vf d = vf_mul(vf_load_f16(w[g]->d), vf_load_i8(w[g]->scales[u]));
-                UNROLL FOR_T part[g][t] = vf_fma(vf_from_vi(acc[g][t]), d, part[g][t]);
-            }
+        vf                 scale[TILE_GROUPS];
+        UNROLL FOR_G {
+            w[g] = (const ds_x16_q6_k *)p->w[g] + b;
+            scale[g] = vf_load_f16(w[g]->d);
         }
+        for (int hs = 0; hs < 4; hs++)
+            UNROLL for (int v0 = 0; v0 < 4; v0 += V) {
+                const int h = hs / 2, s = hs % 2;
+                vi        acc[4][TILE_GROUPS][TILE_TOKENS];
+                UNROLL for (int v = v0; v < v0 + V; v++) {
+                    UNROLL FOR_G PREFETCH_PART(w[g], 4 * hs + v, 16)
+                    START_SUMS(5, p->sum, p->ld_sum + 16 * b + 8 * h + 2 * v + s, acc[v])
+                }
+                UNROLL for (int j = 0; j < 4; j++)
+                    UNROLL for (int v = v0; v < v0 + V; v++) {
+                        w64 x[TILE_GROUPS];
+                        UNROLL FOR_G x[g] = q6_k_values(w_load(w[g]->q[h][v % 2][4 * s + j]), w_load(w[g]->high[h][4 * s + j]), v);
+                        FOR_TILE acc[v][g][t] = vi_dot(acc[v][g][t], x[g], p->q[t] + 256 * b + 128 * h + 32 * v + 16 * s + 4 * j);
+                    }
+                UNROLL for (int v = v0; v < v0 + V; v++) UNROLL FOR_G {
+                    vf d = vf_mul(scale[g], vf_load_i8(w[g]->scales[8 * h + 2 * v + s]));
+                    UNROLL FOR_T part[g][t] = vf_fma(vf_from_vi(acc[v][g][t]), d, part[g][t]);
+                }
+            }
         END_ACT_BLOCK(b)
     }
     FOR_TILE vf_store(out + t * ld + 16 * g, total[g][t]);

@@ -161,26 +161,8 @@ static void attend_bwd64(float *s, float *dp, const int32_t *limit, const float 
     }
 }
 
-/* c[T][16 V] (+)= a^T b: element (t, i) of a^T at a[i * ld_a + t]. */
-SIMD void tile_t_block(float *c, int64_t ld_c, const float *a, int64_t ld_a, const float *b, int64_t ld_b, int64_t k, int accumulate,
-                       const int T, const int V)
-{
-    vf acc[TILE_ROWS][TILE_VECS];
-    _Pragma("GCC unroll 16") for (int t = 0; t < T; t++)
-        _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) acc[t][v] = accumulate ? vf_load(c + t * ld_c + 16 * v) : vf_zero();
-    for (int64_t i = 0; i < k; i++) {
-        vf row[TILE_VECS];
-        _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) row[v] = vf_load(b + i * ld_b + 16 * v);
-        _Pragma("GCC unroll 16") for (int t = 0; t < T; t++) {
-            vf x = vf_bcast(a[i * ld_a + t]);
-            _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) acc[t][v] = vf_fma(x, row[v], acc[t][v]);
-        }
-    }
-    _Pragma("GCC unroll 16") for (int t = 0; t < T; t++)
-        _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) vf_store(c + t * ld_c + 16 * v, acc[t][v]);
-}
-
-#define T_BLOCK(T, V) tile_t_block(cc, ld_c, a, ld_a, b, ld_b, k, accumulate, T, V)
+/* tile_f32 with a transposed. */
+#define T_BLOCK(T, V) tile_block(cc, ld_c, a, 1, ld_a, b, ld_b, k, accumulate, T, V)
 static void tile_t_f32(float *c, int64_t ld_c, const void *pa, int64_t ld_a, const void *pb, int64_t ld_b, int64_t n, int64_t m, int64_t k,
                        bool accumulate)
 {

@@ -219,9 +219,9 @@ static void softmax64(float *s, const int32_t *limit, float *m, float *l, float 
         softmax_row(s + t * DS_PAGE, limit[t] < DS_PAGE ? limit[t] : DS_PAGE, m + t, l + t, out + t * ld_out, k);
 }
 
-/* c[T][16 V] (+)= a[T][k] b[k][16 V] */
-SIMD void tile_block(float *c, int64_t ld_c, const float *a, int64_t ld_a, const float *b, int64_t ld_b, int64_t k, int accumulate,
-                     const int T, const int V)
+/* c[T][16 V] (+)= a[T][k] b[k][16 V]; element (t, i) of a at a[t * row_a + i * column_a] */
+SIMD void tile_block(float *c, int64_t ld_c, const float *a, int64_t row_a, int64_t column_a, const float *b, int64_t ld_b, int64_t k,
+                     int accumulate, const int T, const int V)
 {
     vf acc[TILE_ROWS][TILE_VECS];
     _Pragma("GCC unroll 16") for (int t = 0; t < T; t++)
@@ -230,7 +230,7 @@ SIMD void tile_block(float *c, int64_t ld_c, const float *a, int64_t ld_a, const
         vf row[TILE_VECS];
         _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) row[v] = vf_load(b + i * ld_b + 16 * v);
         _Pragma("GCC unroll 16") for (int t = 0; t < T; t++) {
-            vf x = vf_bcast(a[t * ld_a + i]);
+            vf x = vf_bcast(a[t * row_a + i * column_a]);
             _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) acc[t][v] = vf_fma(x, row[v], acc[t][v]);
         }
     }
@@ -239,7 +239,7 @@ SIMD void tile_block(float *c, int64_t ld_c, const float *a, int64_t ld_a, const
 }
 
 #include "kernel/cpu/micro/tile.inc.h"
-#define F32_BLOCK(T, V) tile_block(cc, ld_c, a, ld_a, b, ld_b, k, accumulate, T, V)
+#define F32_BLOCK(T, V) tile_block(cc, ld_c, a, ld_a, 1, b, ld_b, k, accumulate, T, V)
 DEFINE_TILE(tile_f32, float, float, 1, F32_BLOCK)
 
 static void set_vectors(ds_micro *m)

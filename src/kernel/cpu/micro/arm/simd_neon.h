@@ -16,7 +16,7 @@ typedef struct w64 { uint8x16_t v[4]; } w64;
 #define DS_TILE_VECS   2
 #define DS_TILE_ROWS   2
 enum { TILE_GROUPS = 1, TILE_TOKENS = DS_TILE_TOKENS, TILE_VECS = DS_TILE_VECS, TILE_ROWS = DS_TILE_ROWS };
-enum { DOT8_OFFSET = 0 };
+enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
 
 SIMD vi vi_bcast(int32_t x) { vi r; EACH r.v[i] = vdupq_n_s32(x); return r; }
 #define vi_shl(a, n) ((vi){ { vshlq_n_s32((a).v[0], (n)), vshlq_n_s32((a).v[1], (n)), vshlq_n_s32((a).v[2], (n)), vshlq_n_s32((a).v[3], (n)) } })
@@ -25,6 +25,17 @@ SIMD vf vf_from_vi(vi a) { vf r; EACH r.v[i] = vcvtq_f32_s32(a.v[i]); return r; 
 SIMD w64 w_load(const void *p) { w64 w; EACH w.v[i] = vld1q_u8((const uint8_t *)p + 16 * i); return w; }
 SIMD w64 w_low(w64 w) { EACH w.v[i] = vandq_u8(w.v[i], vdupq_n_u8(15)); return w; }
 SIMD w64 w_high(w64 w) { EACH w.v[i] = vshrq_n_u8(w.v[i], 4); return w; }
+SIMD w64 w_upper(w64 w) { return w_high(w); }
+SIMD w64 w_and(w64 w, uint8_t mask) { EACH w.v[i] = vandq_u8(w.v[i], vdupq_n_u8(mask)); return w; }
+#define w_shl(w, n) ((w64){ { vshlq_n_u8((w).v[0], n), vshlq_n_u8((w).v[1], n), vshlq_n_u8((w).v[2], n), vshlq_n_u8((w).v[3], n) } })
+#define w_shr(w, n) ((w64){ { vshrq_n_u8((w).v[0], n), vshrq_n_u8((w).v[1], n), vshrq_n_u8((w).v[2], n), vshrq_n_u8((w).v[3], n) } })
+SIMD w64 w_or(w64 w, w64 from, uint8_t mask) { EACH w.v[i] = vorrq_u8(w.v[i], vandq_u8(from.v[i], vdupq_n_u8(mask))); return w; }
+SIMD w64 w_add_where(w64 w, w64 from, uint8_t bit, int value)
+{
+    EACH w.v[i] = vaddq_u8(w.v[i], vandq_u8(vtstq_u8(from.v[i], vdupq_n_u8(bit)), vdupq_n_u8((uint8_t)value)));
+    return w;
+}
+SIMD void w_store(void *p, w64 w) { EACH vst1q_u8((uint8_t *)p + 16 * i, w.v[i]); }
 SIMD w64 w_plane(w64 w, uint64_t bits, int value)
 {
     const uint8x16_t bit = { 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128 };

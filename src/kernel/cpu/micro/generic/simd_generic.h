@@ -18,7 +18,7 @@ typedef struct w64 { uint8_t v[64]; } w64;
 #define DS_TILE_VECS   4
 #define DS_TILE_ROWS   1
 enum { TILE_GROUPS = 1, TILE_TOKENS = DS_TILE_TOKENS, TILE_VECS = DS_TILE_VECS, TILE_ROWS = DS_TILE_ROWS };
-enum { DOT8_OFFSET = 0 };
+enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
 
 SIMD vi vi_bcast(int32_t x) { vi r; EACH r.v[i] = x; return r; }
 SIMD vi vi_shl(vi a, int n) { EACH a.v[i] *= 1 << n; return a; }
@@ -27,6 +27,18 @@ SIMD vf vf_from_vi(vi a) { vf r; EACH r.v[i] = (float)a.v[i]; return r; }
 SIMD w64 w_load(const void *p) { w64 w; memcpy(w.v, p, 64); return w; }
 SIMD w64 w_low(w64 w) { for (int i = 0; i < 64; i++) w.v[i] &= 15; return w; }
 SIMD w64 w_high(w64 w) { for (int i = 0; i < 64; i++) w.v[i] >>= 4; return w; }
+SIMD w64 w_upper(w64 w) { return w_high(w); }
+SIMD w64 w_and(w64 w, uint8_t mask) { for (int i = 0; i < 64; i++) w.v[i] &= mask; return w; }
+SIMD w64 w_shl(w64 w, int n) { for (int i = 0; i < 64; i++) w.v[i] = (uint8_t)(w.v[i] << n); return w; }
+SIMD w64 w_shr(w64 w, int n) { for (int i = 0; i < 64; i++) w.v[i] >>= n; return w; }
+SIMD w64 w_or(w64 w, w64 from, uint8_t mask) { for (int i = 0; i < 64; i++) w.v[i] |= from.v[i] & mask; return w; }
+SIMD w64 w_add_where(w64 w, w64 from, uint8_t bit, int value)
+{
+    for (int i = 0; i < 64; i++)
+        w.v[i] = (uint8_t)(w.v[i] + (from.v[i] & bit ? value : 0));
+    return w;
+}
+SIMD void w_store(void *p, w64 w) { memcpy(p, w.v, 64); }
 SIMD w64 w_plane(w64 w, uint64_t bits, int value)
 {
     for (int i = 0; i < 64; i++)

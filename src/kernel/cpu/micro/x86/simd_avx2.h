@@ -15,7 +15,7 @@ typedef struct w64 { __m256i a, b; } w64;
 #define DS_TILE_VECS   2
 #define DS_TILE_ROWS   2
 enum { TILE_GROUPS = 1, TILE_TOKENS = DS_TILE_TOKENS, TILE_VECS = DS_TILE_VECS, TILE_ROWS = DS_TILE_ROWS };
-enum { DOT8_OFFSET = 0 };
+enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
 
 #define BOTH(f, x) { f((x).a), f((x).b) }
 #define BOTH2(f, x, y) { f((x).a, (y).a), f((x).b, (y).b) }
@@ -32,6 +32,33 @@ SIMD w64 w_load(const void *p)
 SIMD __m256i low_nibbles(__m256i x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
 SIMD w64 w_low(w64 w) { return (w64)BOTH(low_nibbles, w); }
 SIMD w64 w_high(w64 w) { return (w64){ low_nibbles(_mm256_srli_epi16(w.a, 4)), low_nibbles(_mm256_srli_epi16(w.b, 4)) }; }
+SIMD w64 w_upper(w64 w) { return w_high(w); }
+SIMD w64 w_and(w64 w, uint8_t mask)
+{
+    __m256i m = _mm256_set1_epi8((char)mask);
+    return (w64){ _mm256_and_si256(w.a, m), _mm256_and_si256(w.b, m) };
+}
+#define w_shl(w, n) ((w64){ _mm256_slli_epi16((w).a, n), _mm256_slli_epi16((w).b, n) }) /* bits may cross into the next byte: mask them */
+#define w_shr(w, n) ((w64){ _mm256_srli_epi16((w).a, n), _mm256_srli_epi16((w).b, n) })
+SIMD w64 w_or(w64 w, w64 from, uint8_t mask)
+{
+    from = w_and(from, mask);
+    return (w64)BOTH2(_mm256_or_si256, w, from);
+}
+SIMD __m256i value_where(__m256i from, uint8_t bit, int8_t value)
+{
+    __m256i b = _mm256_set1_epi8((char)bit);
+    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(from, b), b), _mm256_set1_epi8(value));
+}
+SIMD w64 w_add_where(w64 w, w64 from, uint8_t bit, int8_t value)
+{
+    return (w64){ _mm256_add_epi8(w.a, value_where(from.a, bit, value)), _mm256_add_epi8(w.b, value_where(from.b, bit, value)) };
+}
+SIMD void w_store(void *p, w64 w)
+{
+    _mm256_storeu_si256(p, w.a);
+    _mm256_storeu_si256((__m256i *)p + 1, w.b);
+}
 /* 32 bits to 32 bytes of 0 or `value`. */
 SIMD __m256i spread_bits(uint32_t bits, int8_t value)
 {

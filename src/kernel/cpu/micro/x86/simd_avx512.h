@@ -23,16 +23,27 @@ SIMD vf vf_from_vi(vi v) { return _mm512_cvtepi32_ps(v); }
 SIMD w64 w_load(const void *p) { return _mm512_loadu_si512(p); }
 SIMD w64 w_low(w64 w) { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }
 SIMD w64 w_high(w64 w) { return _mm512_and_si512(_mm512_srli_epi16(w, 4), _mm512_set1_epi8(15)); }
+SIMD w64 w_and(w64 w, uint8_t mask) { return _mm512_and_si512(w, _mm512_set1_epi8((char)mask)); }
+#define w_shl(w, n) _mm512_slli_epi16(w, n) /* bits may cross into the next byte: mask them */
+#define w_shr(w, n) _mm512_srli_epi16(w, n)
+SIMD w64 w_or(w64 w, w64 from, uint8_t mask) { return _mm512_ternarylogic_epi32(w, from, _mm512_set1_epi8((char)mask), 0xf8); }
+SIMD w64 w_add_where(w64 w, w64 from, uint8_t bit, int8_t value)
+{
+    return _mm512_mask_add_epi8(w, _mm512_test_epi8_mask(from, _mm512_set1_epi8((char)bit)), w, _mm512_set1_epi8(value));
+}
+SIMD void w_store(void *p, w64 w) { _mm512_storeu_si512(p, w); }
 SIMD w64 w_plane(w64 w, uint64_t bits, int8_t value) { return _mm512_mask_add_epi8(w, bits, w, _mm512_set1_epi8(value)); }
 
 SIMD int32_t load_4(const int8_t *a) { int32_t x; memcpy(&x, a, 4); return x; }
 
 #ifdef DS_VNNI
-enum { DOT8_OFFSET = 1 }; /* 8-bit weights are used as value + 128 */
+enum { DOT8_OFFSET = 1, UPPER_TIMES = 16 }; /* 8-bit weights are used as value + 128; the upper 4 bits where they are */
+SIMD w64 w_upper(w64 w) { return w_and(w, 0xf0); }
 SIMD vi vi_dot(vi acc, w64 w, const int8_t *a) { return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(load_4(a))); }
 SIMD vi vi_dot8(vi acc, w64 w, const int8_t *a) { return vi_dot(acc, w, a); }
 #else
-enum { DOT8_OFFSET = 0 };
+enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
+SIMD w64 w_upper(w64 w) { return w_high(w); }
 SIMD vi vi_dot(vi acc, w64 w, const int8_t *a)
 {
     __m512i pairs = _mm512_maddubs_epi16(w, _mm512_set1_epi32(load_4(a)));
