@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/rng.h"
 #include "base/str.h"
 #include "common/slurp.h"
 #include "deepseek/tokenizer.h"
@@ -147,6 +148,54 @@ static void long_documents(void **state)
     json_decref(list);
 }
 
+/* The 13 byte values that never occur in UTF-8. The characters that stand for them in a byte-level alphabet are in both
+ * vocabularies, but as added tokens that mean the letters themselves (100012 is the text "Á"), so these bytes have no token. */
+static bool has_no_token(uint8_t byte)
+{
+    return byte == 0xc0 || byte == 0xc1 || byte >= 0xf5;
+}
+
+/* Decoding gives the bytes back, except that each of the 13 becomes U+FFFD. */
+static void check_bytes(const ds_tokenizer *t, const uint8_t *bytes, size_t n)
+{
+    ds_buf   want = { 0 };
+    int32_t *ids;
+    int64_t  k;
+    char    *back;
+    size_t   m;
+    for (size_t i = 0; i < n; i++)
+        ds_buf_add(&want, has_no_token(bytes[i]) ? "\xef\xbf\xbd" : (const char *)bytes + i, has_no_token(bytes[i]) ? 3 : 1);
+    assert_int_equal(ds_tokenizer_encode(t, (const char *)bytes, n, 0, &ids, &k), DS_OK);
+    assert_int_equal(ds_tokenizer_decode(t, ids, k, 0, &back, &m), DS_OK);
+    assert_int_equal(m, want.len);
+    assert_memory_equal(back, want.data, m);
+    ds_free(back);
+    ds_free(ids);
+    ds_buf_free(&want);
+}
+
+static void any_bytes(void **state)
+{
+    for (int round = 0; round < 2000; round++) {
+        uint8_t  s[160];
+        uint32_t word[4] = { 0 };
+        for (size_t i = 0; i < sizeof s; i++) {
+            if (i % 4 == 0)
+                ds_philox(11, (uint64_t)round, i, word);
+            s[i] = (uint8_t)(word[i % 4] >> 8);
+            if (round % 2 && has_no_token(s[i])) /* every other text has none of the 13 and must come back whole */
+                s[i] ^= 0xe0;
+        }
+        check_bytes(llm, s, word[0] % sizeof s);
+        check_bytes(coder, s, word[1] % sizeof s);
+    }
+    for (int a = 0; a < 256; a++)
+        for (int b = 0; b < 256; b++) {
+            check_bytes(llm, (uint8_t[]){ (uint8_t)a, (uint8_t)b }, 2);
+            check_bytes(coder, (uint8_t[]){ (uint8_t)a, (uint8_t)b }, 2);
+        }
+}
+
 int main(void)
 {
     if (!ds_is_dir(DATA)) {
@@ -162,6 +211,7 @@ int main(void)
         cmocka_unit_test(published_vectors),
         cmocka_unit_test(extended_vectors),
         cmocka_unit_test(long_documents),
+        cmocka_unit_test(any_bytes),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     ds_tokenizer_close(&llm);
