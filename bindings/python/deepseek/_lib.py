@@ -105,6 +105,8 @@ class ChatOpts(Structure):
 _STATUS = {  # functions that return a ds_status: their arguments
     "ds_model_open": [POINTER(c_void_p), c_char_p, POINTER(ModelOptions)],
     "ds_generate": [c_void_p, POINTER(Prompt), c_int64, POINTER(GenerateOptions), POINTER(POINTER(CGenerated))],
+    "ds_text_stream_open": [POINTER(c_void_p), c_void_p, POINTER(Prompt), POINTER(GenerateOptions)],
+    "ds_text_stream_next": [c_void_p, POINTER(c_void_p), POINTER(c_size_t)],
     "ds_prompt_encode": [c_void_p, c_char_p, c_size_t, POINTER(GenerateOptions), POINTER(POINTER(c_int32)), POINTER(c_int64)],
     "ds_model_score": [c_void_p, POINTER(c_int32), c_int64, POINTER(c_float), ProgressFn, c_void_p],
     "ds_model_embed": [c_void_p, POINTER(c_int32), c_int64, POINTER(c_float), ProgressFn, c_void_p],
@@ -127,6 +129,9 @@ _OTHERS = {  # the others: result, arguments
     "ds_model_about": (None, [c_void_p, POINTER(ModelInfo)]),
     "ds_model_tokenizer": (c_void_p, [c_void_p]),
     "ds_generated_free": (None, [POINTER(POINTER(CGenerated))]),
+    "ds_text_stream_cancel": (None, [c_void_p]),
+    "ds_text_stream_so_far": (POINTER(CGeneration), [c_void_p]),
+    "ds_text_stream_close": (None, [POINTER(c_void_p)]),
     "ds_finish_name": (c_char_p, [c_int]),
     "ds_dtype_name": (c_char_p, [c_int]),
     "ds_tokenizer_close": (None, [POINTER(c_void_p)]),

@@ -8,12 +8,12 @@ import os
 import secrets
 import threading
 from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_uint64, c_void_p, sizeof
-from typing import Any, Awaitable, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Awaitable, Callable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from ._errors import DeepseekError, DeviceError, UnsupportedError
 from ._lib import (CGenerated, GenerateOptions, ModelInfo, ModelOptions, ProgressFn, Prompt, Sampling, TextFn, check, dtype_number, hub_resolve,
                    id_array, lib, take_ids)
-from ._stream import AsyncStream, Stream
+from ._stream import AsyncStream, NativeStream, Stream
 from ._tokenizer import AutoTokenizer, Messages, render
 
 Ids = Sequence[int]
@@ -50,6 +50,7 @@ class AutoModel:
     def __init__(self, handle: c_void_p, path: str, name: str) -> None:
         self._handle, self._path, self.name_or_path = handle, path, name
         self._using, self._closing = 0, False
+        self._streams: Set[NativeStream] = set()  # that are open
         self._idle = threading.Condition()
 
     @classmethod
@@ -101,9 +102,12 @@ class AutoModel:
         with self._idle:
             self._closing = True
             self._idle.wait_for(lambda: self._using == 0)
-            if self._handle:
-                lib.ds_model_close(byref(self._handle))
-            self._handle = c_void_p()
+            self._release()
+
+    def _release(self) -> None:
+        for s in list(self._streams):
+            s.close()
+        lib.ds_model_close(byref(self._handle))
 
     def __enter__(self) -> "AutoModel":
         return self
@@ -113,8 +117,7 @@ class AutoModel:
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None) and lib is not None:
-            lib.ds_model_close(byref(self._handle))
-            self._handle = c_void_p()
+            self._release()
 
     # ---- what it is ----
 
@@ -175,7 +178,7 @@ class AutoModel:
         if stream is True:
             if job.several:
                 raise ValueError("stream=True takes one prompt: use a function, or one Stream for each prompt")
-            return Stream(lambda put, stop: job.run(self, put, (stop, cancel)))
+            return Stream(job.open(self, cancel))
         return job.run(self, stream or None, (cancel,), final=True)
 
     def generate_async(self, inputs: Union[Input, Sequence[Input]], *, stream: bool = False, **options: Any) -> Any:
@@ -305,18 +308,31 @@ class _Job:
             if caught:
                 raise caught[0]
             check(status)
-            found = [self._generation(g, out.contents) for g in out.contents.item[: out.contents.n]]
+            found = [self._generation(g, sampling.seed) for g in out.contents.item[: out.contents.n]]
         finally:
             lib.ds_generated_free(byref(out))
             model._leave()
         results = [self._result(g) for g in found] if final else found
         return results if self.several else results[0]
 
-    def _generation(self, g: Any, out: CGenerated) -> Generation:
+    def open(self, model: AutoModel, cancel: Optional[threading.Event]) -> NativeStream:
+        """The one text, piece by piece."""
+        sampling, caught, out = self._sampling(), [], c_void_p()  # type: ignore[var-annotated]
+        c = self._options(sampling)
+        progress = ProgressFn(_guard_progress(None, caught, cancel.is_set if cancel else lambda: False))
+        c.progress = progress  # also where Ctrl-C is noticed
+        handle = model._enter()
+        try:
+            check(lib.ds_text_stream_open(byref(out), handle, self._prompts(), byref(c)))
+            return NativeStream(out, (progress, model), caught, lambda g: self._generation(g, sampling.seed), model._streams)
+        finally:
+            model._leave()
+
+    def _generation(self, g: Any, seed: int) -> Generation:
         text = ctypes.string_at(g.text, g.n_text).decode("utf-8", "replace")
         logprobs = g.logprob[: g.n_token] if self.o["output_logprobs"] and g.n_token else [] if self.o["output_logprobs"] else None
         return Generation(text, g.token[: g.n_token] if g.n_token else [], g.n_prompt_token, lib.ds_finish_name(g.finish).decode(), g.prompt,
-                          g.choice, out.seed, logprobs)
+                          g.choice, seed, logprobs)
 
     def _result(self, g: Generation) -> Any:
         given, full = self.inputs[g.prompt], self.o["return_full_text"]

@@ -1,49 +1,36 @@
 """Text while it is made: an iterator, and one for asyncio."""
 
 import asyncio
-import queue
 import threading
-from typing import Any, AsyncIterator, Callable, Iterator, Optional
+from ctypes import byref, c_size_t, c_void_p, string_at
+from typing import Any, AsyncIterator, Callable, Iterator, List, Optional, Set
+
+from ._lib import check, lib
 
 
 class Stream(Iterator[str]):
-    """Pieces of one text. Iterate over it; close() (or leaving a `with` block, or dropping it) cancels what is left.
-    `result` is the whole Generation once the iteration has ended."""
+    """Pieces of one text, each made when it is asked for. Iterate over it; close() (or leaving a `with` block, or dropping it) cancels
+    what is left. `result` is the whole Generation once the iteration has ended."""
 
-    def __init__(self, run: Callable[[Callable[[str], Any], threading.Event], Any]) -> None:
-        self._queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self._error: Optional[BaseException] = None
-        self._ended = False
-        self.result: Any = None
-        self._thread = threading.Thread(target=_work, args=(run, self._queue, self._stop), daemon=True, name="deepseek-stream")
-        self._thread.start()
+    def __init__(self, source: "NativeStream") -> None:
+        self._source = source
 
     def __iter__(self) -> "Stream":
         return self
 
     def __next__(self) -> str:
-        if self._ended:
+        piece = self._source.next()
+        if piece is None:
             raise StopIteration
-        piece = self._queue.get()
-        if isinstance(piece, str):
-            return piece
-        self._ended = True
-        self._thread.join()
-        self.result, error = piece
-        if error is not None:
-            raise error
-        raise StopIteration
+        return piece
+
+    @property
+    def result(self) -> Any:
+        return self._source.result
 
     def close(self) -> None:
-        """Cancels the generation and waits until it has ended, within a token."""
-        self._stop.set()
-        while not self._ended:
-            piece = self._queue.get()
-            if not isinstance(piece, str):
-                self.result = piece[0]
-                self._ended = True
-        self._thread.join()
+        """Ends the text within a token. May be called from another thread."""
+        self._source.close()
 
     cancel = close
 
@@ -54,10 +41,62 @@ class Stream(Iterator[str]):
         self.close()
 
     def __del__(self) -> None:
-        self._stop.set()  # the thread holds no reference to this object: it ends by itself
+        source = getattr(self, "_source", None)
+        if source is not None:
+            source.close()
 
 
-def _work(run: Callable[..., Any], out: "queue.SimpleQueue[Any]", stop: threading.Event) -> None:
+class NativeStream:
+    """A ds_text_stream. The model's set of `open` ones holds it, not the Stream that may be dropped, and closes what is left before the
+    model goes."""
+
+    def __init__(self, handle: c_void_p, kept: Any, caught: List[BaseException], finish: Callable[[Any], Any], open_: Set["NativeStream"]) -> None:
+        self._handle, self._kept, self._caught, self._finish, self._open = handle, kept, caught, finish, open_
+        self._lock = threading.RLock()  # of whoever makes pieces
+        self._gate = threading.Lock()  # of the handle: held for a moment only
+        self._text, self._n = c_void_p(), c_size_t()
+        self._text_ref, self._n_ref = byref(self._text), byref(self._n)
+        self.result: Any = None
+        open_.add(self)
+
+    def next(self) -> Optional[str]:
+        with self._lock:
+            if not self._handle:
+                return None
+            status = lib.ds_text_stream_next(self._handle, self._text_ref, self._n_ref)
+            n = self._n.value
+            if n and not self._caught:
+                return string_at(self._text.value, n).decode("utf-8", "replace")  # a piece never ends inside a character
+            try:
+                check(status)
+                if self._caught:
+                    raise self._caught[0]
+            except BaseException:
+                self._release()
+                raise
+            self.close()
+            return None
+
+    def close(self) -> None:
+        with self._gate:
+            if self._handle:
+                lib.ds_text_stream_cancel(self._handle)  # another thread may be in next()
+        with self._lock:
+            if not self._handle:
+                return
+            while not lib.ds_text_stream_next(self._handle, self._text_ref, self._n_ref) and self._n.value:
+                pass  # what was held back
+            self.result = self._finish(lib.ds_text_stream_so_far(self._handle).contents)
+            self._release()
+
+    def _release(self) -> None:
+        with self._gate:
+            lib.ds_text_stream_close(byref(self._handle))
+            self._handle, self._kept = c_void_p(), None
+        self._open.discard(self)
+
+
+def _work(run: Callable[..., Any], out: "_Relay", stop: threading.Event) -> None:
     try:
         out.put((run(out.put, stop), None))
     except BaseException as e:  # handed to whoever iterates

@@ -1,7 +1,9 @@
 """The Python package. Run by tests/bindings/python.sh: TINY names a small random model, STORIES the trained one or nothing."""
 import asyncio
+import gc
 import json
 import os
+import signal
 import threading
 import unittest
 
@@ -110,16 +112,52 @@ class Test(unittest.TestCase):
 
     def test_a_dropped_stream_ends(self):
         s = self.m.generate("Hello", stream=True, **LONG)
-        thread = s._thread
         next(s)
+        self.assertEqual(len(self.m._streams), 1)
         del s
-        thread.join(30)
-        self.assertFalse(thread.is_alive())
+        self.assertEqual(len(self.m._streams), 0)
+        m = AutoModel.from_pretrained(TINY)
+        s = m.generate("Hello", stream=True, **LONG)
+        del m  # the stream keeps it
+        self.assertTrue(next(s) + next(s))
+        s.cycle = s  # the collector may take stream and model in any order
+        del s
+        gc.collect()
+
+    def test_streams_and_threads(self):
+        s = self.m.generate("Hello", stream=True, **LONG)
+        next(s)
+        thread = threading.Thread(target=s.close)
+        thread.start()
+        list(s)
+        thread.join()
+        self.assertEqual(s.result.finish, "cancelled")
+        event = threading.Event()
+        s = self.m.generate("Hello", stream=True, cancel=event, **LONG)
+        first = next(s)
+        event.set()
+        list(s)
+        self.assertEqual(s.result.finish, "cancelled")
+        self.assertTrue(s.result.text.startswith(first))
+        pieces, both = [], self.m.generate("Hello", stream=True, **LONG)
+        threads = [threading.Thread(target=lambda: pieces.extend(both)) for _ in range(2)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(len("".join(pieces)), len(self.m.generate("Hello", **LONG)))
+
+    def test_interrupt(self):
+        s = self.m.generate("Hello", stream=True, **LONG)
+        threading.Timer(0.01, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with self.assertRaises(KeyboardInterrupt):
+            for _ in range(100):  # long enough, whatever the machine
+                list(self.m.generate("Hello", stream=True, **LONG))
+        s.close()
 
     def test_errors_from_a_stream(self):
-        s = self.m.generate("Hello", stream=True, max_length=1)
         with self.assertRaisesRegex(DeepseekError, "max_length is 1"):
-            list(s)
+            self.m.generate("Hello", stream=True, max_length=1)
 
     def test_async(self):
         async def work():
