@@ -5,12 +5,13 @@
 #include <string.h>
 
 enum {
-    STRIP = 64,      /* columns of B that a register tile covers */
-    COLS = 512,      /* most columns of a panel of B */
-    ROWS = 192,      /* rows of a block of A: a multiple of every tile's height */
-    DEPTH_BYTES = 1024, /* of a row of a packed block: 256 float32 or 512 bf16 values of k at a time */
-    PAD_BYTES = 64,  /* rows of packed A must not lie a power of two apart */
-    EDGE = 16,       /* columns the tiles write at least */
+    STRIP = 64,            /* columns of B that a register tile covers */
+    ROWS = 192,            /* most rows of a block of A: a multiple of every tile's height */
+    DEPTH_BYTES = 1024,    /* of a row of a packed block of A: 256 float32 or 512 bf16 values of k at a time */
+    PANEL_BYTES = 1 << 19, /* of a panel of B, deep where A is read as it lies, wide where it is packed for each panel */
+    PAD_BYTES = 64,        /* rows of packed A must not lie a power of two apart */
+    PAD = 4,               /* the same in values, for A packed as [k][ROWS] */
+    EDGE = 16,             /* columns the tiles write at least */
 };
 
 typedef struct matmul_job {
@@ -20,9 +21,12 @@ typedef struct matmul_job {
     ds_mat      a, b;
     int64_t     m, n, k;
     bool        accumulate, pairs; /* pairs: bf16 products */
-    bool        rounded;           /* bf16 values, but float32 products, where the processor has no others */
+    bool        direct;            /* A is read where it lies */
+    bool        upright;           /* A is packed as [k][ROWS], in the order in which a transposed A lies */
+    bool        rounded;           /* bf16 values, but float32 products, where the processor has no better ones */
     ds_tile_fn *tile;
-    int64_t     depth;             /* values of k at a time */
+    int64_t     depth, block;      /* values of k, rows of A at a time */
+    int64_t     max_cols;          /* of a panel of B */
     int64_t     cols, rows, n_col; /* of a task; tasks in a row of tasks */
 } matmul_job;
 
@@ -33,19 +37,18 @@ typedef struct matmul_work {
 } matmul_work;
 
 enum {
-    STRIP_BYTES = STRIP * DEPTH_BYTES,
     A_BYTES = ROWS * (DEPTH_BYTES + PAD_BYTES),
-    B_BYTES = COLS * DEPTH_BYTES,
     ROWS_BYTES = STRIP * (DEPTH_BYTES + PAD_BYTES),
     EDGE_BYTES = ROWS * EDGE * 4,
 };
-_Static_assert(A_BYTES + B_BYTES + 2 * ROWS_BYTES + EDGE_BYTES <= DS_SCRATCH_FLOATS * 4, "a product's blocks fit the scratch memory");
+_Static_assert(A_BYTES + PANEL_BYTES + 2 * ROWS_BYTES + EDGE_BYTES <= DS_SCRATCH_FLOATS * 4, "a product's blocks fit the scratch memory");
+_Static_assert(DEPTH_BYTES / 4 * (ROWS + PAD) * 4 <= A_BYTES, "upright blocks of A fit as well");
 
 static matmul_work work_at(void *scratch)
 {
     matmul_work w;
     w.b = scratch;
-    w.a = w.b + B_BYTES;
+    w.a = w.b + PANEL_BYTES;
     w.rows = w.a + A_BYTES;
     w.paired = w.rows + ROWS_BYTES;
     w.edge = (float *)(w.paired + ROWS_BYTES);
@@ -57,6 +60,11 @@ static matmul_work work_at(void *scratch)
 static int64_t value_bytes(const matmul_job *j)
 {
     return j->pairs ? 2 : 4;
+}
+
+static char *strip_at(const matmul_job *j, const matmul_work *w, int64_t col)
+{
+    return w->b + col / STRIP * STRIP * j->depth * value_bytes(j);
 }
 
 static const char *stored_at(const ds_mat *x, int64_t row, int64_t col)
@@ -145,38 +153,40 @@ static void pack_panel(const matmul_job *j, const matmul_work *w, int64_t k0, in
     const ds_mat *b = &j->b;
     if (b->trans || j->pairs || (n1 - n0) % EDGE) {
         for (int64_t s = n0; s < n1; s += STRIP)
-            pack_strip(j, w, w->b + (s - n0) / STRIP * STRIP_BYTES, k0, kn, s, ds_min64(STRIP, n1 - s));
+            pack_strip(j, w, strip_at(j, w, s - n0), k0, kn, s, ds_min64(STRIP, n1 - s));
         return;
     }
     for (int64_t r = 0; r < kn; r++)
         for (int64_t s = n0; s < n1; s += STRIP)
-            convert(j, w->b + (s - n0) / STRIP * STRIP_BYTES + r * STRIP * 4, b, stored_at(b, k0 + r, s), ds_min64(STRIP, n1 - s));
+            convert(j, strip_at(j, w, s - n0) + r * STRIP * 4, b, stored_at(b, k0 + r, s), ds_min64(STRIP, n1 - s));
 }
 
-/* A's rows [m0, m0 + mn) and columns [k0, k0 + kn): where they lie as rows of values, and their stride in values. */
+/* Transposed A as pairs: interleaved, then turned over. */
+static void pack_pairs_of_a(const matmul_job *j, const matmul_work *w, int64_t m0, int64_t mn, int64_t k0, int64_t kn)
+{
+    const int64_t stride = DEPTH_BYTES + PAD_BYTES;
+    for (int64_t i = 0; i < mn; i += STRIP) {
+        int64_t cols = ds_min64(STRIP, mn - i);
+        pair_rows(j, w->paired, w->rows, &j->a, k0, kn, m0 + i, cols);
+        j->ex->micro.transpose32(w->a + i * stride, stride / 4, w->paired, STRIP, (kn + 1) / 2, cols);
+    }
+}
+
+/* A's rows [m0, m0 + mn) and columns [k0, k0 + kn): where they lie as rows of values (upright: as columns), and their stride in values. */
 static const void *pack_a(const matmul_job *j, const matmul_work *w, int64_t m0, int64_t mn, int64_t k0, int64_t kn, int64_t *ld)
 {
     const ds_mat *a = &j->a;
     const int64_t stride = DEPTH_BYTES + PAD_BYTES;
     *ld = a->ld;
-    if (!a->trans && a->type == (j->pairs ? DS_BF16 : DS_F32) && !j->rounded && !(j->pairs && kn & 1))
+    if (j->direct && !(j->pairs && kn & 1))
         return stored_at(a, m0, k0);
-    *ld = stride / value_bytes(j);
-    if (!a->trans) {
+    *ld = j->upright ? ROWS + PAD : stride / value_bytes(j);
+    if (j->upright)
+        fetch(j, w->a, (ROWS + PAD) * 4, a, k0, kn, m0, mn);
+    else if (a->trans)
+        pack_pairs_of_a(j, w, m0, mn, k0, kn);
+    else
         fetch(j, w->a, stride, a, m0, mn, k0, kn);
-        return w->a;
-    }
-    for (int64_t i = 0; i < mn; i += STRIP) {
-        int64_t cols = ds_min64(STRIP, mn - i);
-        if (j->pairs)
-            pair_rows(j, w->paired, w->rows, a, k0, kn, m0 + i, cols);
-        else if (a->type == DS_F32 && !j->rounded)
-            j->ex->micro.transpose32(w->a + i * stride, stride / 4, stored_at(a, k0, m0 + i), a->ld, kn, cols);
-        else
-            fetch(j, w->paired, STRIP * 4, a, k0, kn, m0 + i, cols);
-        if (j->pairs || a->type != DS_F32 || j->rounded)
-            j->ex->micro.transpose32(w->a + i * stride, stride / 4, w->paired, STRIP, j->pairs ? (kn + 1) / 2 : kn, cols);
-    }
     return w->a;
 }
 
@@ -212,22 +222,24 @@ static void matmul_task(void *arg, int64_t task, int worker)
     for (int64_t k0 = 0; k0 < j->k; k0 += j->depth) {
         int64_t kn = ds_min64(j->depth, j->k - k0);
         pack_panel(j, &w, k0, kn, n0, n1);
-        for (int64_t r = m0; r < m1; r += ROWS) {
-            int64_t     mn = ds_min64(ROWS, m1 - r), ld_a;
+        for (int64_t r = m0; r < m1; r += j->block) {
+            int64_t     mn = ds_min64(j->block, m1 - r), ld_a;
             const void *a = pack_a(j, &w, r, mn, k0, kn, &ld_a);
             for (int64_t s = n0; s < n1; s += STRIP)
-                multiply_strip(j, &w, j->c + r * j->ld_c + s, a, ld_a, w.b + (s - n0) / STRIP * STRIP_BYTES, mn,
+                multiply_strip(j, &w, j->c + r * j->ld_c + s, a, ld_a, strip_at(j, &w, s - n0), mn,
                                ds_min64(STRIP, n1 - s), kn, j->accumulate || k0 > 0);
         }
     }
 }
 
-/* Panels of B as wide as fit, all of about one width; then rows, so that every thread has the same number of tasks, two at least. Not
- * more than that: each task packs its panel of B itself. */
+/* Panels of B as wide as fit, all of about one width; then narrower ones, then rows, so that every thread has the same number of tasks,
+ * two at least. Not more than that: each task packs its panel of B itself, and A for each panel unless it is read where it lies. */
 static void divide(matmul_job *j)
 {
-    const int64_t threads = j->ex->n_worker;
-    int64_t       n_col = ds_ceil_div(j->n, COLS), n_row = 1;
+    const int64_t threads = j->ex->n_worker, most_col = j->direct ? ds_max64(1, j->n / (3 * STRIP)) : 1;
+    int64_t       n_col = ds_ceil_div(j->n, j->max_cols), n_row = 1;
+    while (n_col < most_col && n_col < 2 * threads)
+        n_col++;
     j->cols = ds_ceil_div(ds_ceil_div(j->n, n_col), STRIP) * STRIP;
     j->n_col = ds_ceil_div(j->n, j->cols);
     while (j->n_col * n_row < 2 * threads || (j->n_col * n_row % threads && j->n_col * n_row < 8 * threads))
@@ -244,10 +256,14 @@ void ds_cpu_matmul(ds_exec *ex, float *c, int64_t ld_c, ds_mat a, ds_mat b, int6
         return;
     for (int64_t i = 0; k <= 0 && !accumulate && i < m; i++)
         memset(c + i * ld_c, 0, (size_t)n * sizeof *c);
-    j.pairs = bf16 && ex->micro.tile_bf16;
+    j.pairs = bf16 && ex->bf16_products;
     j.rounded = bf16 && !j.pairs;
-    j.tile = j.pairs ? ex->micro.tile_bf16 : ex->micro.tile_f32;
-    j.depth = DEPTH_BYTES / value_bytes(&j);
+    j.direct = !a.trans && !j.rounded && a.type == (j.pairs ? DS_BF16 : DS_F32);
+    j.upright = a.trans && !j.pairs;
+    j.tile = j.pairs ? ex->micro.tile_bf16 : j.upright ? ex->micro.train.tile_t_f32 : ex->micro.tile_f32;
+    j.depth = (j.direct && !j.pairs ? 2 : 1) * DEPTH_BYTES / value_bytes(&j);
+    j.block = j.direct && !j.pairs ? ROWS / 2 : ROWS;
+    j.max_cols = PANEL_BYTES / (j.depth * value_bytes(&j));
     divide(&j);
     ds_run(ex, j.n_col * ds_ceil_div(m, j.rows), matmul_task, &j, m * n * k);
 }

@@ -37,6 +37,15 @@ static void bf16_from_f32(uint16_t *y, const float *x, int64_t n)
     }
 }
 
+static void round_to_bf16(float *y, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        __mmask16 there = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xffff;
+        __m256i   half = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(there, x + i));
+        _mm512_mask_storeu_epi32(y + i, there, _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+    }
+}
+
 /* n is a multiple of 16. The conversion of two vectors gives evens then odds; a permutation interleaves them. */
 static void bf16_pairs(uint16_t *y, const float *even, const float *odd, int64_t n)
 {
@@ -49,10 +58,24 @@ static void bf16_pairs(uint16_t *y, const float *even, const float *odd, int64_t
     }
 }
 
+static int64_t bound_bf16(int64_t rounds, void *sink)
+{
+    enum { CHAINS = 12 };
+    vf       acc[CHAINS];
+    __m512bh x = (__m512bh)_mm512_loadu_si512(sink), y = (__m512bh)_mm512_loadu_si512((char *)sink + 64);
+    _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = vf_bcast((float)i);
+    for (int64_t r = 0; r < rounds; r++)
+        _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = _mm512_dpbf16_ps(acc[i], x, y);
+    _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) vf_store((float *)((char *)sink + 128 + 64 * i), acc[i]);
+    return rounds * CHAINS * 32 * 2;
+}
+
 void ds_micro_bf16(ds_micro *m)
 {
+    m->bound_bf16 = bound_bf16;
     m->name = "bf16";
     m->tile_bf16 = tile_bf16;
     m->bf16_from_f32 = bf16_from_f32;
+    m->round_to_bf16 = round_to_bf16;
     m->bf16_pairs = bf16_pairs;
 }
