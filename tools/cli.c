@@ -137,12 +137,13 @@ int cli_parse(const cli_cmd *cmd, int argc, char **argv, int *n_arg)
     return -1;
 }
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, terminated;
 
 static void on_signal(int sig)
 {
     if (interrupted++ && sig == SIGINT)
         _exit(130);
+    terminated |= sig == SIGTERM;
 }
 
 void cli_catch_interrupt(void)
@@ -155,6 +156,11 @@ void cli_catch_interrupt(void)
 bool cli_interrupted(void)
 {
     return interrupted != 0;
+}
+
+void cli_interrupt_over(void)
+{
+    interrupted = terminated;
 }
 
 static void print_amount(const cli_progress *p, double v)

@@ -64,4 +64,6 @@ void cli_progress_end(cli_progress *p);
 /** After this, Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the process; a second Ctrl-C ends it. */
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
+/** Forgets a Ctrl-C that was heeded, where the program goes on. SIGTERM stays. */
+void cli_interrupt_over(void);
 #endif

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "grammar_options.h"
+#include "json_text.h"
 #include "model_options.h"
 #include "sampling_options.h"
 
@@ -80,33 +81,11 @@ static int show_progress(void *user, const char *what, uint64_t done, uint64_t t
     return cli_progress_show(&o->progress, what, done, total);
 }
 
-/* Bytes that are not UTF-8 become U+FFFD. */
-static json_t *json_text(const char *s, size_t n)
-{
-    json_t *v = json_stringn(s, n);
-    if (v)
-        return v;
-    char  *clean = malloc(3 * n + 1), *to = clean;
-    for (size_t i = 0; clean && i < n;) {
-        size_t m = 1;
-        json_t *one = NULL;
-        for (; m <= 4 && i + m <= n && !(one = json_stringn(s + i, m)); m++) {
-        }
-        memcpy(to, one ? s + i : "\xef\xbf\xbd", one ? m : 3);
-        to += one ? m : 3;
-        i += one ? m : 1;
-        json_decref(one);
-    }
-    v = clean ? json_stringn(clean, (size_t)(to - clean)) : NULL;
-    free(clean);
-    return v;
-}
-
 static json_t *json_piece(const ds_tokenizer *t, int32_t id)
 {
     size_t      n = 0;
     const char *s = t ? ds_tokenizer_piece(t, id, &n) : NULL;
-    return json_text(s ? s : "", n);
+    return cli_json_text(s ? s : "", n);
 }
 
 static json_t *json_logprobs(const ds_tokenizer *t, const ds_generation *g)
@@ -132,12 +111,12 @@ static json_t *json_generation(const ds_tokenizer *t, const ds_generation *g)
     for (int64_t i = 0; i < g->n_token; i++)
         json_array_append_new(ids, json_integer(g->token[i]));
     json_t *o = json_pack("{s:I, s:I, s:o, s:o, s:I, s:I, s:s}", "prompt", (json_int_t)g->prompt, "choice", (json_int_t)g->choice, "text",
-                          json_text(g->text, g->n_text), "ids", ids, "prompt_tokens", (json_int_t)g->n_prompt_token, "new_tokens",
+                          cli_json_text(g->text, g->n_text), "ids", ids, "prompt_tokens", (json_int_t)g->n_prompt_token, "new_tokens",
                           (json_int_t)g->n_token, "finish", ds_finish_name(g->finish));
     if (g->stop_token >= 0)
         json_object_set_new(o, "stop_token", json_integer(g->stop_token));
     if (g->stop_string)
-        json_object_set_new(o, "stop_string", json_text(g->stop_string, strlen(g->stop_string)));
+        json_object_set_new(o, "stop_string", cli_json_text(g->stop_string, strlen(g->stop_string)));
     if (logprobs >= 0)
         json_object_set_new(o, "logprobs", json_logprobs(t, g));
     return o;
