@@ -3,7 +3,7 @@
 #define DS_DATA_MIX_H
 #include <jansson.h>
 
-#include "data/conf.h"
+#include "base/conf.h"
 #include "data/shard.h"
 
 typedef enum ds_mix_by { DS_MIX_SOURCE, DS_MIX_LANGUAGE, DS_MIX_CHINESE } ds_mix_by;

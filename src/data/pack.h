@@ -3,7 +3,7 @@
 #define DS_DATA_PACK_H
 #include <jansson.h>
 
-#include "data/conf.h"
+#include "base/conf.h"
 #include "data/doc.h"
 #include "data/stats.h"
 

@@ -1,7 +1,7 @@
 /* The pipeline: inputs, stages in order, outputs; see docs/DATA.md. */
 #ifndef DS_DATA_PIPELINE_H
 #define DS_DATA_PIPELINE_H
-#include "data/conf.h"
+#include "base/conf.h"
 #include "data/input.h"
 #include "data/spool.h"
 #include "data/stage.h"

@@ -3,7 +3,7 @@
 #ifndef DS_DATA_STAGE_H
 #define DS_DATA_STAGE_H
 #include "base/thread.h"
-#include "data/conf.h"
+#include "base/conf.h"
 #include "data/doc.h"
 #include "data/minhash.h"
 #include "data/stats.h"

@@ -3,7 +3,7 @@
 #ifndef DS_TRAIN_RECIPE_H
 #define DS_TRAIN_RECIPE_H
 #include "base/str.h"
-#include "data/conf.h"
+#include "base/conf.h"
 #include "deepseek/types.h"
 #include "train/schedule.h"
 

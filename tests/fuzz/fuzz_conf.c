@@ -1,7 +1,7 @@
 /* Fuzz target: the configuration of a pipeline. Nothing is run: an input that matches no file ends it. */
 #include <string.h>
 
-#include "data/conf.h"
+#include "base/conf.h"
 #include "data/pipeline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

@@ -1,4 +1,4 @@
-#include "data/conf.h"
+#include "base/conf.h"
 
 #include <errno.h>
 #include <stdarg.h>

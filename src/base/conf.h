@@ -1,6 +1,6 @@
 /* YAML configuration where every key is known and every message names the file and line. */
-#ifndef DS_DATA_CONF_H
-#define DS_DATA_CONF_H
+#ifndef DS_BASE_CONF_H
+#define DS_BASE_CONF_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
