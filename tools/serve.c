@@ -47,17 +47,34 @@ static int serve(const ds_server_options *o)
     return cli_fail(st);
 }
 
+/* Keys on standard input, one a line, become lines of a key file. */
+static int hash_keys(void)
+{
+    char  *text, line[80], *rest;
+    size_t n;
+    ds_status st = ds_read_text("-", 1 << 20, &text, &n);
+    if (st != DS_OK)
+        return cli_fail(st);
+    for (char *key = strtok_r(text, "\r\n", &rest); key; key = strtok_r(NULL, "\r\n", &rest)) {
+        ds_server_hash_key(key, line);
+        puts(line);
+    }
+    ds_free(text);
+    return 0;
+}
+
 int cmd_serve(int argc, char **argv);
 int cmd_serve(int argc, char **argv)
 {
     ds_server_options o;
     int64_t           port = 8000;
-    bool              quiet = false;
+    bool              quiet = false, hash_key = false;
     ds_server_options_init(&o);
     o.host = "127.0.0.1";
     const cli_opt options[] = {
         { "--host", CLI_STR, &o.host, "ADDRESS", "where to listen (default 127.0.0.1: reached from this machine only;\n0.0.0.0 or :: for everybody)" },
         { "--port", CLI_INT, &port, "N", "0 = any free one (default 8000)" },
+        { "--api-key-file", CLI_STR, &o.api_key_file, "FILE", "who may use it: a key a line (docs/SERVER.md; default: everybody)" },
         { "--cors", CLI_STR, &o.cors, "ORIGIN", "let web pages of this origin use the server, such as\nhttps://chat.example.org; \"*\" for all (default: none but its own)" },
         { "--connections", CLI_INT, &o.connections, "N", "most at a time (default 2048)" },
         { "--max-body", CLI_BYTES, &o.body_bytes, "SIZE", "most bytes of a request (default 16MiB)" },
@@ -66,6 +83,7 @@ int cmd_serve(int argc, char **argv)
         { "--idle-timeout", CLI_REAL, &o.idle_seconds, "SECONDS", "of a connection without a request, or whose client takes\nnothing (default 75)" },
         { "--grace", CLI_REAL, &grace, "SECONDS", "how long running answers may go on after the first SIGTERM\nor Ctrl-C; a second one ends them at once (default 30)" },
         { "--json", CLI_FLAG, &o.json, NULL, "log lines are JSON objects" },
+        { "--hash-key", CLI_FLAG, &hash_key, NULL, "only print, for each key on standard input, a line for a key file\nthat does not show it" },
         { "-q, --quiet", CLI_FLAG, &quiet, NULL, "no log of requests on standard error" },
         { 0 },
     };
@@ -75,11 +93,14 @@ int cmd_serve(int argc, char **argv)
         .about = "Serves HTTP. So far /health and /metrics (Prometheus) answer; the model API comes next. docs/SERVER.md has the details.",
         .options = options,
         .examples = "  deepseek serve --port 8000\n"
+                    "  openssl rand -hex 24 | tee my-key | deepseek serve --hash-key >keys; deepseek serve --api-key-file keys\n"
                     "  curl http://127.0.0.1:8000/health\n",
     };
     int n, rc = cli_parse(&cmd, argc, argv, &n);
     if (rc >= 0)
         return rc;
+    if (hash_key)
+        return hash_keys();
     if (port < 0 || port > 65535)
         return cli_usage_error("option --port: %lld is not 0 to 65535", (long long)port);
     o.port = (int)port;

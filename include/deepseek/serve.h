@@ -38,6 +38,7 @@ typedef struct ds_server_options {
     ds_server_log_fn *log;            /* NULL = no access log */
     void             *user;           /* for log */
     bool              json;           /* its lines are JSON objects */
+    const char       *api_key_file;   /* keys of those who may use the server, one a line: docs/SERVER.md; NULL = everybody may */
 } ds_server_options;
 
 static inline void ds_server_options_init(ds_server_options *o)
@@ -57,6 +58,9 @@ DS_API ds_status ds_server_run(ds_server *s);
 DS_API void ds_server_stop(ds_server *s, double grace);
 /** After ds_server_run has returned, or instead of it. NULL-safe; sets *s = NULL. */
 DS_API void ds_server_destroy(ds_server **s);
+
+/** The line of a key file that stands for a key without showing it: "sha256:" and 64 hexadecimal digits. out has at least 72 bytes. */
+DS_API void ds_server_hash_key(const char *key, char *out);
 
 #ifdef __cplusplus
 }

@@ -6,12 +6,44 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/thread.h"
+#include "serve/auth.h"
 #include "serve/guard.h"
 #include "serve/log.h"
 
 enum { WORKERS = 2 };
 
 /* ---- requests ---- */
+
+/* Answers what no route takes: OPTIONS, another method, an unknown path. */
+static void reply_without_route(ds_server *s, ds_exchange *x, int status, const char *allow)
+{
+    const ds_http_request *q = ds_exchange_request(x);
+    if (status == 405)
+        ds_exchange_add_header(x, "Allow", allow);
+    if (status == 405 && strcmp(q->method, "OPTIONS") == 0) {
+        ds_guard_preflight(s, x, allow);
+        ds_exchange_reply(x, 204, NULL, NULL, 0);
+    } else if (status == 405) {
+        ds_reply_error(x, 405, NULL, NULL, "method_not_allowed", "%s does not take %s: it takes %s.", q->path, q->method, allow);
+    } else {
+        ds_reply_error(x, 404, NULL, NULL, "unknown_path", "There is nothing at %s. docs/SERVER.md lists the paths.", q->path);
+    }
+}
+
+/* Whether the request may go on; else it has been answered. */
+static bool admit(ds_server *s, ds_exchange *x, ds_visit *v)
+{
+    if (v->route->open)
+        return true;
+    if (!ds_auth_key(s, x, &v->key))
+        return false;
+    if (s->stopping) {
+        ds_exchange_add_header(x, "Retry-After", "1");
+        ds_reply_error(x, 503, NULL, NULL, "draining", "The server is ending and takes no more requests.");
+        return false;
+    }
+    return v->route->on_loop || ds_auth_rates(s, x, v->key);
+}
 
 /* On the loop's thread, before the body. */
 static void on_head(void *user, ds_exchange *x)
@@ -20,23 +52,19 @@ static void on_head(void *user, ds_exchange *x)
     const ds_http_request *q = ds_exchange_request(x);
     int                    status;
     char                   allow[64];
+    ds_visit              *v = ds_calloc(1, sizeof *v);
+    if (!v) {
+        ds_reply_status(x, DS_E_NOMEM);
+        return;
+    }
+    ds_exchange_attach(x, v, ds_free);
     if (!ds_guard_origin(s, x))
         return;
-    const ds_route *r = ds_route_find(q->method, q->path, &status, allow);
-    if (!r && status == 405)
-        ds_exchange_add_header(x, "Allow", allow);
-    if (!r && status == 405 && strcmp(q->method, "OPTIONS") == 0) {
-        ds_guard_preflight(s, x, allow);
-        ds_exchange_reply(x, 204, NULL, NULL, 0);
-    } else if (!r && status == 405) {
-        ds_reply_error(x, 405, NULL, NULL, "method_not_allowed", "%s does not take %s: it takes %s.", q->path, q->method, allow);
-    } else if (!r) {
-        ds_reply_error(x, 404, NULL, NULL, "unknown_path", "There is nothing at %s. docs/SERVER.md lists the paths.", q->path);
-    } else if (s->stopping && !r->open) {
-        ds_exchange_add_header(x, "Retry-After", "1");
-        ds_reply_error(x, 503, NULL, NULL, "draining", "The server is ending and takes no more requests.");
-    }
-    ds_exchange_attach(x, (void *)r, NULL);
+    v->route = ds_route_find(q->method, q->path, &status, allow);
+    if (v->route)
+        admit(s, x, v);
+    else
+        reply_without_route(s, x, status, allow);
 }
 
 typedef struct errand {
@@ -57,7 +85,7 @@ static void run_errand(void *arg)
 static void on_request(void *user, ds_exchange *x)
 {
     ds_server      *s = user;
-    const ds_route *r = ds_exchange_tag(x);
+    const ds_route *r = ((const ds_visit *)ds_exchange_tag(x))->route;
     errand         *e = r->on_loop ? NULL : ds_malloc(sizeof *e);
     if (r->on_loop) {
         r->fn(s, x);
@@ -72,7 +100,8 @@ static void on_request(void *user, ds_exchange *x)
 static void on_over(void *user, ds_exchange *x)
 {
     ds_server       *s = user;
-    const ds_route  *r = ds_exchange_tag(x);
+    const ds_visit  *v = ds_exchange_tag(x);
+    const ds_route  *r = v ? v->route : NULL;
     ds_exchange_info i;
     ds_exchange_about(x, &i);
     if (!i.complete)
@@ -99,7 +128,7 @@ static ds_status take_options(ds_server *s, const ds_server_options *given)
         return ds_fail(DS_E_ARG, "ds_server_options: connections and seconds must not be negative");
     if (o->cors && !ds_guard_is_origin(o->cors))
         return ds_fail(DS_E_ARG, "cors: \"%s\" is not an origin: expected \"*\", or scheme and host as in https://chat.example.org", o->cors);
-    const char **strings[] = { &o->host, &o->cors };
+    const char **strings[] = { &o->host, &o->cors, &o->api_key_file };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         if (*strings[i] && !(*strings[i] = ds_arena_strdup(&s->strings, *strings[i])))
             return DS_E_NOMEM;
@@ -135,6 +164,8 @@ ds_status ds_server_create(ds_server **out, const ds_server_options *o)
         ds_http_handlers on = { .head = on_head, .request = on_request, .over = on_over, .user = s };
         st = ds_http_create(&s->http, s->o.host, s->o.port, &limits, &on);
     }
+    if (st == DS_OK && s->o.api_key_file)
+        st = ds_keys_load(&s->keys, s->o.api_key_file);
     if (st == DS_OK)
         st = ds_workers_create(&s->workers, WORKERS);
     if (st != DS_OK)
@@ -167,6 +198,7 @@ void ds_server_destroy(ds_server **ps)
         return;
     ds_workers_destroy(&s->workers);
     ds_http_destroy(&s->http);
+    ds_keys_free(&s->keys);
     ds_metrics_free(&s->metrics);
     ds_arena_free(&s->strings);
     ds_free(s);

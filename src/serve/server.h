@@ -24,6 +24,7 @@ struct ds_server {
     ds_http          *http;
     ds_workers       *workers;
     ds_metrics        metrics;
+    struct ds_keys   *keys;    /* NULL: none are asked for */
     atomic_bool       stopping;
     double            started; /* ds_now() */
 };
@@ -41,6 +42,13 @@ void ds_reply_json(ds_exchange *x, int status, json_t *body);
 void ds_reply_error(ds_exchange *x, int status, const char *type, const char *param, const char *code, const char *format, ...) DS_PRINTF(6, 7);
 /** A failure of the library in this thread (ds_error()) as such an object. */
 void ds_reply_status(ds_exchange *x, ds_status st);
+
+/* ---- auth.c ---- */
+
+/** Whom the batcher shall be fair to: the name of the request's key, or its client's address. Valid as long as the exchange. */
+const char *ds_exchange_client(const ds_exchange *x);
+/** Tokens that a request has used, read and written, for the rates of its key. Any thread. */
+void        ds_spend_tokens(ds_server *s, const ds_exchange *x, int64_t n);
 
 /* ---- server.c ---- */
 

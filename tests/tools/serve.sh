@@ -27,9 +27,9 @@ stop() { # SIGNAL: the exit status must be 0
     [ $status = 0 ] || fail "exit status $status after $1: $(cat "$out/err")"
     server=
 }
-ask() { # PATH: prints the answer
+ask() { # PATH [HEADER]: prints the answer
     exec 3<>/dev/tcp/127.0.0.1/"$port" || return
-    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$1" >&3
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b\r\n' "$1" "${2:+$2\r\n}" >&3
     cat <&3
     exec 3>&-
 }
@@ -63,6 +63,22 @@ ask /health >/dev/null
 stop TERM
 [ ! -s "$out/err" ] || fail "--quiet: $(cat "$out/err")"
 
+echo 'a-secret-key' | "$DEEPSEEK" serve --hash-key >"$out/keys"
+grep -qxE 'sha256:[0-9a-f]{64}' "$out/keys" || fail "--hash-key: $(cat "$out/keys")"
+start --api-key-file "$out/keys"
+ask /health | grep -q '^HTTP/1.1 200' || fail "/health needs no key"
+ask /metrics | grep -q '"code":"missing_api_key"' || fail "without a key"
+ask /metrics 'Authorization: Bearer a-wrong-key' | grep -q '^HTTP/1.1 401' || fail "a wrong key"
+ask /metrics 'Authorization: Basic a-secret-key' | grep -q '^HTTP/1.1 401' || fail "a wrong scheme"
+ask /metrics 'Authorization: bearer a-secret-key' | grep -q '^HTTP/1.1 200' || fail "the key"
+ask /health 'Host: example.org' | grep -q '^HTTP/1.1 400' || fail "two hosts"
+ask /health 'Origin: http://example.org' | grep -q '"code":"origin_not_allowed"' || fail "another page's request"
+ask /health 'Origin: http://localhost' | grep -q '^HTTP/1.1 200' || fail "the own page's request"
+stop TERM
+grep -q 'key' "$out/err" && fail "a key is in the log"
+
+expect 2 ":1: a key of 5 characters" --port 0 --api-key-file <(echo short)
+expect 3 "no/such" --port 0 --api-key-file /no/such/file
 expect 2 "0 to 65535" --port 65536
 expect 2 "not an origin" --port 0 --cors example.org
 expect 2 "negative" --port 0 --idle-timeout -1
