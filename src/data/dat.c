@@ -1,19 +1,33 @@
+/* Building a double array from sorted keys: first the nodes with children, as stretches of the keys, and their edges; then
+ * a base for each of them, large families first, at a place where all of its cells are free; last the cells themselves. */
 #include "data/dat.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-enum { TRIES = 64 };
+enum { NOBODY = -1 };
 
-/* Cells are handed out first-fit. `next` skips full cells: next[i] is some cell <= the first free one at or after i.
- * `used` marks bases, because two nodes with one base would take each other's children. */
+typedef struct edge {
+    uint16_t label, value;
+    int32_t  child; /* number of the node with children that it leads to, or NOBODY */
+} edge;
+
+typedef struct family {
+    uint32_t lo, hi, depth; /* keys [lo, hi) agree in `depth` labels */
+    uint32_t first, n;      /* edges */
+    uint32_t base, cell;
+} family;
+
 typedef struct builder {
-    ds_dat_node *node;
-    uint32_t    *next;
-    uint8_t     *used;
-    size_t       cap, n; /* n = one past the last full cell */
     const ds_dat_key *key;
+    family           *f; /* breadth first; 0 is the root */
+    edge             *e;
+    size_t            n, cap, n_edge, cap_edge;
+    uint64_t         *taken, *used; /* bits of cells and of bases; two families with one base would share their children */
+    size_t            cap_taken, cap_used, words; /* words of 64 bits there are */
+    size_t            n_cell;
 } builder;
 
 int ds_dat_key_compare(const void *a, const void *b)
@@ -26,107 +40,140 @@ int ds_dat_key_compare(const void *a, const void *b)
     return (x->len > y->len) - (x->len < y->len);
 }
 
-static ds_status grow(builder *b, size_t need)
+/* ---- the trie ---- */
+
+static ds_status add_family(builder *b, uint32_t lo, uint32_t hi, uint32_t depth)
 {
-    if (need <= b->cap)
-        return DS_OK;
-    size_t cap = b->cap ? b->cap : 1 << 12;
-    while (cap < need)
-        cap *= 2;
-    if (cap > UINT32_MAX / 2)
-        return ds_fail(DS_E_UNSUPPORTED, "lexicon: more words than a double array holds");
-    void *node = ds_realloc(b->node, cap, sizeof *b->node);
-    if (node)
-        b->node = node;
-    void *next = ds_realloc(b->next, cap, sizeof *b->next);
-    if (next)
-        b->next = next;
-    void *used = ds_realloc(b->used, cap, 1);
-    if (used)
-        b->used = used;
-    if (!node || !next || !used)
-        return DS_E_NOMEM;
-    memset(b->node + b->cap, 0, (cap - b->cap) * sizeof *b->node);
-    memset(b->used + b->cap, 0, cap - b->cap);
-    for (size_t i = b->cap; i < cap; i++)
-        b->next[i] = (uint32_t)i;
-    b->cap = cap;
+    DS_TRY(ds_grow((void **)&b->f, &b->cap, b->n + 1, sizeof *b->f));
+    b->f[b->n++] = (family) { .lo = lo, .hi = hi, .depth = depth };
     return DS_OK;
 }
 
-/* First free cell at or after i (may be b->cap), with path halving. */
-static size_t free_cell(builder *b, size_t i)
+/* The edges of family `at`, and the families they lead to. Its keys are longer than its depth. */
+static ds_status add_edges(builder *b, size_t at)
 {
-    while (i < b->cap && b->next[i] != i) {
-        uint32_t n = b->next[i];
-        if (n < b->cap)
-            b->next[i] = b->next[n];
-        i = n;
+    const ds_dat_key *key = b->key;
+    uint32_t          depth = b->f[at].depth, hi = b->f[at].hi;
+    b->f[at].first = (uint32_t)b->n_edge;
+    for (uint32_t i = b->f[at].lo, end; i < hi; i = end) {
+        edge e = { key[i].label[depth], 0, NOBODY };
+        for (end = i + 1; end < hi && key[end].label[depth] == e.label;)
+            end++;
+        e.value = key[i].len == depth + 1 ? key[i].value : 0;
+        while (i < end && key[i].len == depth + 1)
+            i++;
+        if (i < end) {
+            e.child = (int32_t)b->n;
+            DS_TRY(add_family(b, i, end, depth + 1));
+        }
+        DS_TRY(ds_grow((void **)&b->e, &b->cap_edge, b->n_edge + 1, sizeof *b->e));
+        b->e[b->n_edge++] = e;
+        b->f[at].n++;
     }
-    return i;
+    return b->n_edge < UINT32_MAX / 4 ? DS_OK : ds_fail(DS_E_UNSUPPORTED, "lexicon: more words than a double array holds");
 }
 
-static void fill(builder *b, size_t i, uint16_t label)
+/* ---- bases ---- */
+
+static ds_status make_room(builder *b, size_t word)
 {
-    b->node[i].label = label;
-    b->node[i].base = DS_DAT_LEAF;
-    b->next[i] = (uint32_t)(i + 1);
-    if (i >= b->n)
-        b->n = i + 1;
+    size_t need = word + 2 + (UINT16_MAX + 64) / 64, had = b->words;
+    if (need <= had)
+        return DS_OK;
+    DS_TRY(ds_grow((void **)&b->taken, &b->cap_taken, need, sizeof *b->taken));
+    DS_TRY(ds_grow((void **)&b->used, &b->cap_used, need, sizeof *b->used));
+    b->words = b->cap_taken < b->cap_used ? b->cap_taken : b->cap_used;
+    memset(b->taken + had, 0, (b->words - had) * sizeof *b->taken);
+    memset(b->used + had, 0, (b->words - had) * sizeof *b->used);
+    return DS_OK;
 }
 
-/* A base where all the labels' cells are free. */
-static ds_status find_base(builder *b, const uint16_t *label, size_t n, uint32_t *out)
+/* The bases 64 * word to 64 * word + 63 that the family cannot have, as bits. */
+static uint64_t refused(const builder *b, const family *f, size_t word)
 {
-    size_t tries = 0;
-    for (size_t i = free_cell(b, (size_t)label[0] + 1);; i = free_cell(b, i + 1)) {
-        if (++tries == TRIES && i < b->n) /* the holes left behind are not worth the search */
-            i = free_cell(b, b->n > label[0] ? b->n : (size_t)label[0] + 1);
-        DS_TRY(grow(b, i + UINT16_MAX + 2));
-        size_t base = i - label[0], k = 0;
-        if (b->used[base])
-            continue;
-        while (k < n && b->node[base + label[k]].label == 0)
-            k++;
-        if (k == n) {
-            b->used[base] = 1;
-            *out = (uint32_t)base;
-            return DS_OK;
+    uint64_t no = b->used[word];
+    for (uint32_t k = 0; k < f->n && ~no; k++) {
+        uint32_t l = b->e[f->first + k].label;
+        size_t   w = word + l / 64;
+        no |= l % 64 ? b->taken[w] >> l % 64 | b->taken[w + 1] << (64 - l % 64) : b->taken[w];
+    }
+    return no;
+}
+
+/* Takes the first fitting base from word *from on. */
+static ds_status find_base(builder *b, family *f, size_t *from)
+{
+    uint64_t no;
+    for (;; ++*from) {
+        DS_TRY(make_room(b, *from));
+        if (~(no = refused(b, f, *from)))
+            break;
+    }
+    f->base = (uint32_t)(*from * 64) + (uint32_t)__builtin_ctzll(~no);
+    b->used[f->base / 64] |= (uint64_t)1 << f->base % 64;
+    for (uint32_t k = 0; k < f->n; k++) {
+        size_t cell = (size_t)f->base + b->e[f->first + k].label;
+        b->taken[cell / 64] |= (uint64_t)1 << cell % 64;
+        b->n_cell = cell >= b->n_cell ? cell + 1 : b->n_cell;
+    }
+    return DS_OK;
+}
+
+/* Families with many children first, while there is room for them; those of one size each begin where the last one went. */
+static ds_status find_bases(builder *b)
+{
+    uint32_t *order = ds_malloc(b->n * sizeof *order), *at = ds_calloc((size_t)UINT16_MAX + 2, sizeof *at);
+    ds_status st = order && at ? DS_OK : DS_E_NOMEM;
+    size_t    from = 0;
+    for (size_t i = 0; st == DS_OK && i < b->n; i++) /* a counting sort, downwards */
+        at[UINT16_MAX - b->f[i].n + 1]++;
+    for (size_t k = 0; st == DS_OK && k <= UINT16_MAX; k++)
+        at[k + 1] += at[k];
+    for (size_t i = 0; st == DS_OK && i < b->n; i++)
+        order[at[UINT16_MAX - b->f[i].n]++] = (uint32_t)i;
+    for (size_t i = 0; st == DS_OK && i < b->n; i++) {
+        if (i && b->f[order[i]].n != b->f[order[i - 1]].n)
+            from = 0;
+        st = find_base(b, &b->f[order[i]], &from);
+    }
+    ds_free(order);
+    ds_free(at);
+    return st;
+}
+
+/* ---- cells ---- */
+
+static void fill(builder *b, ds_dat_node *node)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const family *f = &b->f[i];
+        node[f->cell].base = f->base;
+        for (uint32_t k = 0; k < f->n; k++) {
+            const edge *e = &b->e[f->first + k];
+            uint32_t    cell = f->base + e->label;
+            node[cell] = (ds_dat_node) { DS_DAT_LEAF, e->label, e->value };
+            if (e->child != NOBODY)
+                b->f[e->child].cell = cell;
         }
     }
 }
 
-/* Places the children of `at`, whose keys are [lo, hi) and agree in `depth` labels. The recursion is as deep as the
- * longest key. */
-static ds_status place(builder *b, uint32_t at, size_t lo, size_t hi, uint32_t depth, uint16_t *label)
+static ds_status build(builder *b, size_t n_key)
 {
-    const ds_dat_key *key = b->key;
-    while (lo < hi && key[lo].len == depth) {
-        if (b->node[at].value == 0)
-            b->node[at].value = key[lo].value;
-        lo++;
-    }
-    if (lo == hi)
-        return DS_OK;
-    size_t n = 0;
-    for (size_t i = lo; i < hi; i++)
-        if (i == lo || key[i].label[depth] != key[i - 1].label[depth])
-            label[n++] = key[i].label[depth];
-    uint32_t base;
-    DS_TRY(find_base(b, label, n, &base));
-    for (size_t k = 0; k < n; k++)
-        fill(b, base + label[k], label[k]);
-    b->node[at].base = base;
-    for (size_t i = lo, end; i < hi; i = end) {
-        for (end = i + 1; end < hi && key[end].label[depth] == key[i].label[depth];)
-            end++;
-        DS_TRY(place(b, base + key[i].label[depth], i, end, depth + 1, label));
-    }
-    return DS_OK;
+    b->n_cell = 1;
+    DS_TRY(make_room(b, 0));
+    b->taken[0] = 1; /* the root's cell */
+    if (n_key)
+        DS_TRY(add_family(b, 0, (uint32_t)n_key, 0));
+    for (size_t i = 0; i < b->n; i++)
+        DS_TRY(add_edges(b, i));
+    return b->n ? find_bases(b) : DS_OK;
 }
 
 static ds_status check_keys(const ds_dat_key *key, size_t n)
 {
+    if (n > INT32_MAX / 64)
+        return ds_fail(DS_E_UNSUPPORTED, "lexicon: %zu words, expected at most %d", n, INT32_MAX / 64);
     for (size_t i = 0; i < n; i++) {
         if (key[i].len == 0 || key[i].len > 64 || key[i].value == 0)
             return ds_fail(DS_E_ARG, "lexicon: word %zu has %u characters and value %u, expected 1 to 64 and not 0", i,
@@ -145,23 +192,19 @@ ds_status ds_dat_build(ds_dat *out, const ds_dat_key *key, size_t n)
     *out = (ds_dat) { 0 };
     DS_TRY(check_keys(key, n));
     builder   b = { .key = key };
-    uint16_t *label = ds_malloc(sizeof *label * (UINT16_MAX + 1));
-    ds_status st = label ? grow(&b, UINT16_MAX + 2) : DS_E_NOMEM;
+    ds_status st = build(&b, n);
+    if (st == DS_OK && !(out->node = ds_calloc(b.n_cell, sizeof *out->node)))
+        st = DS_E_NOMEM;
     if (st == DS_OK) {
-        fill(&b, 0, 0);
-        st = place(&b, 0, 0, n, 0, label);
+        out->n = (uint32_t)b.n_cell;
+        out->node[0].base = DS_DAT_LEAF;
+        fill(&b, out->node);
     }
-    ds_free(label);
-    ds_free(b.next);
+    ds_free(b.f);
+    ds_free(b.e);
+    ds_free(b.taken);
     ds_free(b.used);
-    if (st != DS_OK) {
-        ds_free(b.node);
-        return st;
-    }
-    out->n = (uint32_t)b.n;
-    ds_dat_node *node = ds_realloc(b.node, b.n, sizeof *node);
-    out->node = node ? node : b.node;
-    return DS_OK;
+    return st;
 }
 
 void ds_dat_free(ds_dat *d)

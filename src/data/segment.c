@@ -38,6 +38,7 @@ void ds_seg_close(ds_seg **s)
     ds_free(m->table);
     ds_seg_hash_free(&m->hash);
     ds_free(m->w);
+    ds_seg_fast_free(&m->fast);
     ds_dat_free(&m->lex.dat);
     ds_dat_free(&m->user);
     ds_free(m->tagger.w);
@@ -60,54 +61,45 @@ void ds_segment_scratch_destroy(ds_segment_scratch **s)
     }
 }
 
-static void node_scores(const ds_seg *m, const seg_chunk *c, int i, int32_t s[SEG_TAGS])
+/* The score of an atom's tags; one that the user's dictionary decided is a word. */
+static inline void node_scores(const seg_chunk *c, int i, int64_t s[SEG_TAGS])
 {
-    memset(s, 0, SEG_TAGS * sizeof *s);
-    for (int k = 0; k < SEG_ROWS; k++) {
-        const int16_t *w = m->w + (size_t)c->row[i][k] * SEG_TAGS;
-        for (int y = 0; y < SEG_TAGS; y++)
-            s[y] += w[y];
-    }
-    if (c->atom[SEG_PAD + i].user) /* decided: a word */
+    for (int y = 0; y < SEG_TAGS; y++)
+        s[y] = c->score[i][y];
+    if (c->atom[SEG_PAD + i].user)
         s[SEG_B] = s[SEG_M] = s[SEG_E] = SEG_NEVER;
 }
 
-static inline int32_t max2(int32_t a, int32_t b, uint8_t ta, uint8_t tb, uint8_t *t)
-{
-    *t = a >= b ? ta : tb;
-    return a >= b ? a : b;
-}
-
-/* Viterbi. Every tag has two possible predecessors, so the step is four maxima of two. */
+/* Viterbi. A word begins (B, S) after one that ended (E, S), and goes on (M, E) after it began (B, M): every tag has two possible
+ * predecessors, and bit y of from[i] says that the second one is better for tag y. */
 void ds_seg_best_path(const ds_seg *m, seg_chunk *c)
 {
-    uint8_t from[SEG_CHUNK][SEG_TAGS];
-    int32_t v[SEG_TAGS], s[SEG_TAGS];
-    node_scores(m, c, 0, s);
+    uint8_t from[SEG_CHUNK];
+    int64_t v[SEG_TAGS], s[SEG_TAGS];
+    const int32_t(*t)[SEG_TAGS] = m->trans;
+    node_scores(c, 0, s);
     v[SEG_B] = s[SEG_B];
     v[SEG_S] = s[SEG_S];
     v[SEG_M] = v[SEG_E] = SEG_NEVER;
     for (int i = 1; i < c->n; i++) {
-        const int32_t(*t)[SEG_TAGS] = m->trans;
-        int32_t b, e, in, one;
-        node_scores(m, c, i, s);
-        b = max2(v[SEG_E] + t[SEG_E][SEG_B], v[SEG_S] + t[SEG_S][SEG_B], SEG_E, SEG_S, &from[i][SEG_B]);
-        one = max2(v[SEG_E] + t[SEG_E][SEG_S], v[SEG_S] + t[SEG_S][SEG_S], SEG_E, SEG_S, &from[i][SEG_S]);
-        in = max2(v[SEG_B] + t[SEG_B][SEG_M], v[SEG_M] + t[SEG_M][SEG_M], SEG_B, SEG_M, &from[i][SEG_M]);
-        e = max2(v[SEG_B] + t[SEG_B][SEG_E], v[SEG_M] + t[SEG_M][SEG_E], SEG_B, SEG_M, &from[i][SEG_E]);
-        v[SEG_B] = b + s[SEG_B];
-        v[SEG_S] = one + s[SEG_S];
-        v[SEG_M] = in + s[SEG_M];
-        v[SEG_E] = e + s[SEG_E];
-        for (int y = 0; y < SEG_TAGS; y++) /* impossible stays impossible without running off the range */
-            if (v[y] < SEG_NEVER)
-                v[y] = SEG_NEVER;
+        int64_t b1 = v[SEG_E] + t[SEG_E][SEG_B], b2 = v[SEG_S] + t[SEG_S][SEG_B];
+        int64_t s1 = v[SEG_E] + t[SEG_E][SEG_S], s2 = v[SEG_S] + t[SEG_S][SEG_S];
+        int64_t m1 = v[SEG_B] + t[SEG_B][SEG_M], m2 = v[SEG_M] + t[SEG_M][SEG_M];
+        int64_t e1 = v[SEG_B] + t[SEG_B][SEG_E], e2 = v[SEG_M] + t[SEG_M][SEG_E];
+        node_scores(c, i, s);
+        from[i] = (uint8_t)((b2 > b1) << SEG_B | (s2 > s1) << SEG_S | (m2 > m1) << SEG_M | (e2 > e1) << SEG_E);
+        v[SEG_B] = (b2 > b1 ? b2 : b1) + s[SEG_B];
+        v[SEG_S] = (s2 > s1 ? s2 : s1) + s[SEG_S];
+        v[SEG_M] = (m2 > m1 ? m2 : m1) + s[SEG_M];
+        v[SEG_E] = (e2 > e1 ? e2 : e1) + s[SEG_E];
     }
+    static const uint8_t before[2][SEG_TAGS] = { { [SEG_B] = SEG_E, [SEG_S] = SEG_E, [SEG_M] = SEG_B, [SEG_E] = SEG_B },
+                                                 { [SEG_B] = SEG_S, [SEG_S] = SEG_S, [SEG_M] = SEG_M, [SEG_E] = SEG_M } };
     uint8_t tag = v[SEG_E] > v[SEG_S] ? SEG_E : SEG_S;
     for (int i = c->n - 1; i >= 0; i--) {
         c->tag[i] = tag;
         if (i)
-            tag = from[i][tag];
+            tag = before[from[i] >> tag & 1][tag];
     }
 }
 
@@ -128,7 +120,7 @@ int ds_segment_next(const ds_seg *m, ds_segment_scratch *s, ds_seg_word *w)
         if (c->n == 0)
             return 0;
         ds_seg_match(m, c);
-        ds_seg_rows(m, c);
+        ds_seg_scores(m, c);
         ds_seg_best_path(m, c);
     }
     const seg_atom *a = c->atom + SEG_PAD;

@@ -8,8 +8,13 @@
 /* Decodes at s[0..n); a broken byte is an atom of its own of kind OTHER. Returns bytes taken, id and type. */
 static inline int read_char(const ds_seg *m, const char *s, size_t n, uint16_t *id, uint8_t *type)
 {
-    int32_t cp;
-    int     took = ds_utf8_decode(s, n, &cp);
+    int32_t              cp;
+    int                  took = 3;
+    const unsigned char *u = (const unsigned char *)s;
+    if (n >= 3 && u[0] > 0xE0 && u[0] < 0xED && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80) /* most of all Chinese */
+        cp = (u[0] & 15) << 12 | (u[1] & 63) << 6 | (u[2] & 63);
+    else
+        took = ds_utf8_decode(s, n, &cp);
     if (cp < 0) {
         *id = SEG_ID_UNKNOWN;
         *type = SEG_OTHER;
@@ -124,14 +129,16 @@ static inline int at_most(int x, int cap)
  * of the text from i on). */
 static void match_at(const ds_seg *m, seg_chunk *c, int i)
 {
-    const seg_atom *a = c->atom + SEG_PAD;
-    int32_t         best = c->best[i + 1] + m->lex.unknown_cost;
-    int             step = 1, longest = 0;
-    uint32_t        node = 0;
-    for (int k = i; k < c->n && k < i + SEG_WORD_MAX; k++) {
-        if (!(node = ds_dat_step(&m->lex.dat, node, a[k].id)))
+    const seg_atom    *a = c->atom + SEG_PAD;
+    const ds_dat      *d = &m->lex.dat;
+    const ds_dat_node *node = d->node;
+    int32_t            best = c->best[i + 1] + m->lex.unknown_cost;
+    int                step = 1, longest = 0, most = at_most(c->n, i + SEG_WORD_MAX);
+    uint32_t           at = 0;
+    for (int k = i; k < most && node[at].base != DS_DAT_LEAF; k++) {
+        if (!(at = ds_dat_step(d, at, a[k].id)))
             break;
-        int value = m->lex.dat.node[node].value, len = k - i + 1;
+        int value = node[at].value, len = k - i + 1;
         if (!value)
             continue;
         int32_t cost = c->best[k + 1] + value - 1;

@@ -299,7 +299,7 @@ static ds_status read_body(ds_seg *m, reader *r)
         return bad(r, "the header is cut short");
     m->n_id = le32(p);
     uint32_t n_slot = le32(p + 4), n_word = le32(p + 8), unknown = le32(p + 12), n_tag = le32(p + 16);
-    if (m->n_id < SEG_ID_FIRST || m->n_id > SEG_ID_MAX + 1 || n_slot > 1 << 26 || unknown > 4000)
+    if (m->n_id < SEG_ID_FIRST || m->n_id > SEG_ID_MAX + 1 || n_slot >= 1 << 24 || unknown > 4000)
         return bad(r, "a count in the header is out of range");
     m->lex.unknown_cost = (uint16_t)unknown;
     DS_TRY(read_table(m, r));
@@ -315,6 +315,8 @@ ds_status ds_seg_open_body(ds_seg **out, const void *body, size_t n, const char 
     ds_status st = read_body(*out, &r);
     if (st == DS_OK && r.at != n)
         st = bad(&r, "bytes follow the end");
+    if (st == DS_OK)
+        st = ds_seg_fast_make(*out);
     if (st != DS_OK)
         ds_seg_close(out);
     return st;

@@ -55,6 +55,8 @@ typedef struct seg_layout {
 
 enum { SEG_PLACES = 10, SEG_SLOT_ROWS = 4 };
 
+typedef struct seg_fast seg_fast; /* segment_score.c: what use needs besides the rows */
+
 typedef struct seg_lexicon {
     ds_dat dat; /* value = 1 + cost, cost = -16 log2(probability) */
     uint16_t unknown_cost; /* of a character that is no word */
@@ -77,6 +79,7 @@ struct ds_seg {
     seg_hash    hash;
     int16_t    *w; /* [n_row, 4] */
     uint32_t    n_row;
+    seg_fast   *fast; /* NULL while training */
     int32_t     trans[SEG_TAGS][SEG_TAGS]; /* [from][to]; SEG_NEVER where the tags forbid it */
     seg_lexicon lex;
     ds_dat      user; /* labels are code points of the basic plane, value 1 */
@@ -91,8 +94,11 @@ typedef struct seg_chunk {
     uint8_t  begins[SEG_CHUNK + 1], ends[SEG_CHUNK + 1], inside[SEG_CHUNK + 1], place[SEG_CHUNK + 2];
     int32_t  best[SEG_CHUNK + 1];
     uint8_t  step[SEG_CHUNK + 1];
-    uint32_t row[SEG_CHUNK][SEG_ROWS];
-    uint8_t  tag[SEG_CHUNK];
+    union {
+        uint32_t row[SEG_CHUNK][SEG_ROWS]; /* in training */
+        int16_t  score[SEG_CHUNK][SEG_TAGS]; /* in use: sums of the rows' weights, which are 8-bit numbers */
+    };
+    uint8_t tag[SEG_CHUNK];
 } seg_chunk;
 
 /** Reads atoms from text[*at..n) until a sentence ends, white space follows, or the chunk is full; moves *at past them and
@@ -122,6 +128,11 @@ void ds_seg_rows(const ds_seg *m, seg_chunk *c);
 void ds_seg_layout_set(ds_seg *m);
 /** An empty model with its table allocated. */
 ds_status ds_seg_new(ds_seg **out);
-/** Fills c->tag. */
+/** Makes m->fast from the finished weights. */
+ds_status ds_seg_fast_make(ds_seg *m);
+void      ds_seg_fast_free(seg_fast **f);
+/** Fills c->score: for each atom and tag the sum of the weights in the rows that ds_seg_rows would list. */
+void ds_seg_scores(const ds_seg *m, seg_chunk *c);
+/** Fills c->tag from c->score. */
 void ds_seg_best_path(const ds_seg *m, seg_chunk *c);
 #endif

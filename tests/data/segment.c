@@ -122,13 +122,39 @@ static void covers_any_bytes(void **state)
     }
 }
 
+/* The sums of the rows' weights are the scores. */
+static void check_scores(const ds_seg *m, const char *text, size_t n)
+{
+    static seg_chunk c, fast;
+    size_t           at = 0;
+    ds_seg_read_atoms(m, text, n, &at, &c);
+    ds_seg_match(m, &c);
+    fast = c;
+    ds_seg_rows(m, &c);
+    ds_seg_scores(m, &fast);
+    for (int i = 0; i < c.n; i++)
+        for (int y = 0; y < SEG_TAGS; y++) {
+            int sum = 0;
+            for (int k = 0; k < SEG_ROWS; k++)
+                sum += m->w[(size_t)c.row[i][k] * SEG_TAGS + (size_t)y];
+            assert_int_equal(fast.score[i][y], sum);
+        }
+}
+
+static void scores_are_the_sums_of_the_rows(void **state)
+{
+    static const char text[] = "中国科学院计算技术研究所位于北京市海淀区，2023年发表了12篇DeepSeek论文𠀀結婚的和尚未結婚的\xFF呀";
+    check_scores(fx.gsd, text, sizeof text - 1);
+    check_scores(fx.lexicon, text, sizeof text - 1);
+    check_scores(fx.gsd, "的", 3);
+}
+
 /* All ways to tag n atoms; the best must score as the search's. */
 static int64_t path_score(const ds_seg *m, const seg_chunk *c, const uint8_t *tag)
 {
     int64_t sum = 0;
     for (int i = 0; i < c->n; i++) {
-        for (int k = 0; k < SEG_ROWS; k++)
-            sum += m->w[(size_t)c->row[i][k] * SEG_TAGS + tag[i]];
+        sum += c->score[i][tag[i]];
         if (i)
             sum += m->trans[tag[i - 1]][tag[i]];
     }
@@ -143,7 +169,7 @@ static void finds_the_best_path(void **state)
         size_t at = 0;
         ds_seg_read_atoms(fx.gsd, text[t], strlen(text[t]), &at, &c);
         ds_seg_match(fx.gsd, &c);
-        ds_seg_rows(fx.gsd, &c);
+        ds_seg_scores(fx.gsd, &c);
         ds_seg_best_path(fx.gsd, &c);
         int64_t best = INT64_MIN;
         for (int code = 0; code < 1 << 2 * c.n; code++) {
@@ -315,6 +341,7 @@ int main(void)
         cmocka_unit_test(cuts_plain_text),
         cmocka_unit_test(traditional_is_cut_like_simplified),
         cmocka_unit_test(covers_any_bytes),
+        cmocka_unit_test(scores_are_the_sums_of_the_rows),
         cmocka_unit_test(finds_the_best_path),
         cmocka_unit_test(user_words_are_kept),
         cmocka_unit_test(another_lexicon_moves_the_words),
