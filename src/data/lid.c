@@ -203,13 +203,14 @@ const char *ds_lid_code(const ds_lid *m, int i)
 
 /* ---- detection ---- */
 
-enum { FLUSH = 240 }; /* additions of 8-bit numbers that surely fit 16 bits: 240 * 128 < 2^15 */
+enum { FLUSH = 240, BATCH = 64 }; /* additions of 8-bit numbers that surely fit 16 bits: 240 * 128 < 2^15 */
 
 typedef struct sum {
-    int16_t  part[LID_DIM];
-    int32_t  total[LID_DIM];
-    int      n_part;
-    uint32_t n;
+    int16_t     part[LID_DIM];
+    int32_t     total[LID_DIM];
+    int         n_part;
+    uint32_t    n;
+    lid_letters count;
 } sum;
 
 static void flush(sum *s)
@@ -220,41 +221,39 @@ static void flush(sum *s)
     s->n_part = 0;
 }
 
-static inline void add_rows(sum *s, const ds_lid *m, const uint32_t *bucket, int n)
+static void add_rows(sum *s, const ds_lid *m, const uint32_t *bucket, int n)
 {
+    if (s->n_part + n > FLUSH)
+        flush(s);
     for (int k = 0; k < n; k++) {
         const int8_t *r = m->table + (size_t)bucket[k] * LID_DIM;
         for (int d = 0; d < LID_DIM; d++)
             s->part[d] = (int16_t)(s->part[d] + r[d]);
     }
     s->n += (uint32_t)n;
-    if ((s->n_part += n) > FLUSH - LID_NGRAM - 1)
-        flush(s);
+    s->n_part += n;
 }
 
-static void add_text(sum *s, const ds_lid *m, const char *text, size_t n, lid_letters *count)
+/* The rows of a few letters are asked for together, so that one does not wait for the memory of another. */
+static void add_text(sum *s, const ds_lid *m, const char *text, size_t n)
 {
     lid_stream stream;
-    uint32_t   bucket[LID_NGRAM + 1], c;
+    uint32_t   bucket[BATCH] = { 0 }, c;
+    int        have = 0;
     lid_start(&stream);
     for (size_t i = 0; i < n;) {
-        i += (size_t)lid_read(m->chars, text + i, n - i, &c, count);
-        add_rows(s, m, bucket, lid_push(&stream, c, m->n_bucket, bucket));
+        i += (size_t)lid_read(m->chars, text + i, n - i, &c, &s->count);
+        int got = lid_push(&stream, c, m->n_bucket, bucket + have);
+        for (int k = have; k < have + got; k++)
+            __builtin_prefetch(m->table + (size_t)bucket[k] * LID_DIM);
+        if ((have += got) > BATCH - LID_NGRAM - 1) {
+            add_rows(s, m, bucket, have);
+            have = 0;
+        }
     }
+    add_rows(s, m, bucket, have);
     add_rows(s, m, bucket, lid_push(&stream, ' ', m->n_bucket, bucket));
     flush(s);
-}
-
-/* Four stretches of a long text, spread evenly, each from the start of a character. */
-static void add_windows(sum *s, const ds_lid *m, const char *text, size_t n, lid_letters *count)
-{
-    for (size_t k = 0; k < LID_WINDOWS; k++) {
-        size_t from = (n - LID_WINDOW) / (LID_WINDOWS - 1) * k;
-        for (int skip = 0; skip < 3 && ((unsigned char)text[from] & 0xC0) == 0x80; skip++)
-            from++;
-        size_t to = from + LID_WINDOW < n ? from + LID_WINDOW : n;
-        add_text(s, m, text + from, to - from, count);
-    }
 }
 
 /* The script with the most letters. Kana decides for Japanese as soon as it is a tenth of the Han characters. */
@@ -312,33 +311,94 @@ static void settle_classical(const ds_lid *m, const lid_letters *count, float *p
     p[m->lzh] = 0;
 }
 
+typedef struct guess {
+    int   script; /* 0: no letters */
+    float p[LID_MAX];
+} guess;
+
+static bool guess_from(guess *g, const ds_lid *m, const sum *s)
+{
+    g->script = main_script(&s->count);
+    return g->script && s->n && probabilities(m, s, g->script, &s->count, g->p);
+}
+
+static int best_of(const ds_lid *m, const float *p)
+{
+    int best = -1;
+    for (uint32_t l = 0; l < m->n_lang; l++)
+        if (p[l] >= 0 && (best < 0 || p[l] > p[best]))
+            best = (int)l;
+    return best;
+}
+
+static void merge(sum *all, const sum *s)
+{
+    for (int d = 0; d < LID_DIM; d++)
+        all->total[d] += s->total[d];
+    all->n += s->n;
+    for (int k = 0; k < LID_SCRIPTS; k++)
+        all->count.by_script[k] += s->count.by_script[k];
+    all->count.traditional += s->count.traditional;
+    all->count.simplified += s->count.simplified;
+}
+
+/* `windows` stretches of `size` bytes of a longer text, spread evenly, each from the start of a character. *agree: every one
+ * of them is surely in the same language by itself. */
+static void add_windows(sum *all, const ds_lid *m, const char *text, size_t n, size_t windows, size_t size, bool *agree)
+{
+    int first = -1;
+    *agree = true;
+    for (size_t k = 0; k < windows; k++) {
+        sum    s = { 0 };
+        guess  g;
+        size_t from = (n - size) / (windows - 1) * k;
+        for (int skip = 0; skip < 3 && ((unsigned char)text[from] & 0xC0) == 0x80; skip++)
+            from++;
+        add_text(&s, m, text + from, from + size < n ? size : n - from);
+        merge(all, &s);
+        if (!*agree)
+            continue;
+        int best = guess_from(&g, m, &s) ? best_of(m, g.p) : -1;
+        first = k ? first : best;
+        *agree = best >= 0 && best == first && g.p[best] >= LID_SURE;
+    }
+}
+
+/* A long text in one language shows it in any part of it; of others more is read. */
+static void add_sample(sum *s, const ds_lid *m, const char *text, size_t n)
+{
+    bool agree = false;
+    if (n > LID_GLANCE)
+        add_windows(s, m, text, n, LID_WINDOWS, LID_GLANCE / LID_WINDOWS, &agree);
+    if (agree)
+        return;
+    *s = (sum) { 0 };
+    if (n > LID_WHOLE)
+        add_windows(s, m, text, n, LID_WINDOWS, LID_WHOLE / LID_WINDOWS, &agree);
+    else
+        add_text(s, m, text, n);
+}
+
 int ds_lid_detect(const ds_lid *m, const char *text, size_t n, ds_lid_guess *out, int cap)
 {
-    sum         s = { 0 };
-    lid_letters count = { 0 };
-    float       p[LID_MAX];
+    sum   s = { 0 };
+    guess g;
+    int   k = 0;
     if (cap < 1)
         return 0;
-    if (n > LID_WHOLE)
-        add_windows(&s, m, text, n, &count);
-    else
-        add_text(&s, m, text, n, &count);
-    int script = main_script(&count), k = 0;
-    if (!script || !s.n || !probabilities(m, &s, script, &count, p)) {
+    add_sample(&s, m, text, n);
+    if (!guess_from(&g, m, &s)) {
         out[0] = (ds_lid_guess) { "und", 0 };
         return 1;
     }
-    settle_classical(m, &count, p);
+    settle_classical(m, &s.count, g.p);
     for (; k < cap && k < (int)m->n_lang; k++) {
-        int best = -1;
-        for (uint32_t l = 0; l < m->n_lang; l++)
-            if (p[l] >= 0 && (best < 0 || p[l] > p[best]))
-                best = (int)l;
+        int best = best_of(m, g.p);
         if (best < 0)
             break;
-        const char *zh = count.traditional > count.simplified ? "zh-Hant" : "zh-Hans";
-        out[k] = (ds_lid_guess) { best == m->zh ? zh : m->code[best], p[best] };
-        p[best] = -1;
+        const char *zh = s.count.traditional > s.count.simplified ? "zh-Hant" : "zh-Hans";
+        out[k] = (ds_lid_guess) { best == m->zh ? zh : m->code[best], g.p[best] };
+        g.p[best] = -1;
     }
     return k;
 }

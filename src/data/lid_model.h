@@ -15,12 +15,14 @@ enum {
     LID_CODE = 12,       /* bytes of a code with its NUL */
     LID_SCRIPTS = 64,
     LID_WORD_MAX = 24,   /* longest word that is a feature of its own */
-    LID_WHOLE = 16 << 10,
+    LID_WHOLE = 16 << 10,  /* of a longer text so many bytes are read, in windows */
+    LID_GLANCE = 2 << 10,  /* or only so many, when each window is surely in the same language */
     LID_WINDOWS = 4,
-    LID_WINDOW = 4 << 10,
     LID_HAN = 1,   /* numbers of scripts */
     LID_KANA = 32,
 };
+
+#define LID_SURE 0.8f
 
 enum { LID_TRADITIONAL = 1, LID_SIMPLIFIED = 2 };
 

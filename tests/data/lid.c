@@ -107,7 +107,8 @@ static void a_long_text_is_sampled(void **state)
     ds_lid_guess g;
     ds_lid_detect(model, b.data, b.len, &g, 1);
     assert_string_equal(g.code, "fr");
-    for (size_t n = LID_WHOLE - 3; n < LID_WHOLE + 4; n++) { /* around the limit, on exact allocations */
+    for (size_t i = 0; i < 14; i++) { /* around the limits, on exact allocations */
+        size_t n = (i < 7 ? LID_GLANCE : LID_WHOLE) - 3 + i % 7;
         char *copy = ds_malloc(n);
         memset(copy, 0x80, n);
         memcpy(copy, b.data, n / 2);
@@ -115,6 +116,21 @@ static void a_long_text_is_sampled(void **state)
         assert_string_equal(g.code, "fr");
         ds_free(copy);
     }
+    ds_buf_free(&b);
+}
+
+/* Where the first look finds two languages, the whole is read: here three of the four places it looks at are English. */
+static void a_mixed_text_is_read_at_length(void **state)
+{
+    const char *en = "The children play in the garden. ", *fr = "Les enfants jouaient dans le jardin. ";
+    ds_buf      b = { 0 };
+    while (b.len < LID_WHOLE - 100) {
+        size_t place = b.len % ((LID_WHOLE - LID_GLANCE / LID_WINDOWS) / (LID_WINDOWS - 1));
+        ds_buf_adds(&b, place < 700 && b.len > 5000 ? en : fr);
+    }
+    ds_lid_guess g;
+    ds_lid_detect(model, b.data, b.len, &g, 1);
+    assert_string_equal(g.code, "fr");
     ds_buf_free(&b);
 }
 
@@ -266,6 +282,7 @@ int main(void)
         cmocka_unit_test(probabilities_fall_and_sum_to_one),
         cmocka_unit_test(ignores_what_is_no_letter),
         cmocka_unit_test(a_long_text_is_sampled),
+        cmocka_unit_test(a_mixed_text_is_read_at_length),
         cmocka_unit_test(any_bytes_will_do),
         cmocka_unit_test(features_are_the_ngrams_within_words),
         cmocka_unit_test(trains_the_same_model_twice),
