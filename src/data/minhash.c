@@ -108,24 +108,33 @@ ds_status ds_shingles_make(ds_shingles *out, const ds_shingle_opts *o, const cha
     return DS_OK;
 }
 
-/* Least significant digit first, 11 bits at a time. */
+/* Least significant digit first: 8 bits at a time, or for long texts 11. */
 static void radix_sort(uint32_t *x, uint32_t *tmp, size_t n)
 {
-    enum { BITS = 11, BINS = 1 << BITS };
-    for (int pass = 0; pass < 3; pass++) {
-        size_t count[BINS] = { 0 }, at = 0;
-        int    shift = pass * BITS;
-        for (size_t i = 0; i < n; i++)
-            count[x[i] >> shift & (BINS - 1)]++;
-        for (int b = 0; b < BINS; b++) {
-            size_t c = count[b];
-            count[b] = at;
+    enum { BINS = 1 << 11, LONG = 8192 };
+    uint32_t count[4][BINS];
+    int      bits = n < LONG ? 8 : 11, passes = n < LONG ? 4 : 3;
+    uint32_t mask = (1u << bits) - 1, *from = x, *to = tmp;
+    for (int p = 0; p < passes; p++)
+        memset(count[p], 0, (mask + 1) * sizeof **count);
+    for (size_t i = 0; i < n; i++)
+        for (int p = 0; p < passes; p++)
+            count[p][x[i] >> p * bits & mask]++;
+    for (int p = 0; p < passes; p++) {
+        uint32_t at = 0;
+        for (uint32_t b = 0; b <= mask; b++) {
+            uint32_t c = count[p][b];
+            count[p][b] = at;
             at += c;
         }
         for (size_t i = 0; i < n; i++)
-            tmp[count[x[i] >> shift & (BINS - 1)]++] = x[i];
-        memcpy(x, tmp, n * sizeof *x);
+            to[count[p][from[i] >> p * bits & mask]++] = from[i];
+        uint32_t *t = from;
+        from = to;
+        to = t;
     }
+    if (from != x)
+        memcpy(x, from, n * sizeof *x);
 }
 
 static void small_sort(uint32_t *x, size_t n)

@@ -51,6 +51,13 @@ static void destroy(void *state)
 
 static const uint64_t roll_mul = 0x9e3779b97f4a7c15u;
 
+/* Hash of n words from that of the first n - 1. */
+static inline uint64_t longer_gram(uint64_t h, const ds_word *last)
+{
+    h = (h ^ h >> 32) * roll_mul + last->hash;
+    return h + (h == 0);
+}
+
 /* cx->grams[i] = hash of the n words from i on, from those of n - 1 words: n counts up from 1. */
 static ds_status extend_grams(ds_stage_ctx *cx, const ds_words *w, int n)
 {
@@ -60,10 +67,8 @@ static ds_status extend_grams(ds_stage_ctx *cx, const ds_words *w, int n)
             cx->grams[i] = w->w[i].hash | 1;
         return DS_OK;
     }
-    for (size_t i = 0; i + (size_t)n <= w->n; i++) {
-        uint64_t h = (cx->grams[i] ^ cx->grams[i] >> 32) * roll_mul + w->w[i + (size_t)n - 1].hash;
-        cx->grams[i] = h + (h == 0);
-    }
+    for (size_t i = 0; i + (size_t)n <= w->n; i++)
+        cx->grams[i] = longer_gram(cx->grams[i], &w->w[i + (size_t)n - 1]);
     return DS_OK;
 }
 
@@ -141,16 +146,79 @@ static bool over(double limit, double value, const char *reason, ds_verdict *v)
     return true;
 }
 
-static ds_status grams(const repetition *r, ds_stage_ctx *cx, const ds_doc *doc, double chars, ds_verdict *v)
+/* ---- a quick look: what the exact counts cannot exceed ---- */
+
+enum { BINS = 1024 };
+
+/* For n = 2 to 4, characters (with a space between words) of all n-grams in each of BINS bins: those of one n-gram are in one
+ * bin. most[n] = of the fullest bin. Leaves the 5-grams in cx->grams. */
+static ds_status fullest_bins(ds_stage_ctx *cx, const ds_words *w, size_t most[5])
+{
+    uint32_t bin[3][BINS] = { { 0 } };
+    DS_TRY(ds_grow((void **)&cx->grams, &cx->grams_cap, w->n + 1, sizeof *cx->grams));
+    for (size_t i = 0; i < w->n; i++) {
+        size_t   left = w->n - i;
+        uint64_t h = w->w[i].hash | 1;
+        uint32_t chars = w->w[i].chars;
+        for (size_t k = 1; k < 4 && k < left; k++) {
+            h = longer_gram(h, &w->w[i + k]);
+            chars += w->w[i + k].chars + 1;
+            bin[k - 1][h >> 20 & (BINS - 1)] += chars;
+        }
+        cx->grams[i] = left > 4 ? longer_gram(h, &w->w[i + 4]) : 0;
+    }
+    for (int n = 2; n <= 4; n++)
+        for (int k = most[n] = 0; k < BINS; k++)
+            most[n] = bin[n - 2][k] > most[n] ? bin[n - 2][k] : most[n];
+    return DS_OK;
+}
+
+/* Characters of the words that stand in a 5-gram seen before: every longer n-gram seen before consists of such. */
+static ds_status covered_chars(ds_stage_ctx *cx, const ds_words *w, size_t *out)
+{
+    size_t    cap, done = 0; /* words before it are counted */
+    uint32_t *t = (uint32_t *)(void *)ds_stage_table(cx, w->n + 1, &cap); /* two 32-bit slots in each; strangers only add */
+    if (!t)
+        return DS_E_NOMEM;
+    *out = 0;
+    for (size_t i = 0; i + 5 <= w->n; i++) {
+        uint32_t h = (uint32_t)(cx->grams[i] >> 32) | 1;
+        size_t   k = (size_t)(cx->grams[i] >> 7) & (2 * cap - 1);
+        while (t[k] && t[k] != h)
+            k = (k + 1) & (2 * cap - 1);
+        if (t[k])
+            for (done = done > i ? done : i; done < i + 5; done++)
+                *out += w->w[done].chars;
+        t[k] = h;
+    }
+    return DS_OK;
+}
+
+/* Whether no limit can be exceeded. */
+static ds_status surely_fine(const repetition *r, ds_stage_ctx *cx, const ds_words *w, double chars, bool *fine)
+{
+    size_t most[5], covered;
+    DS_TRY(fullest_bins(cx, w, most));
+    *fine = true;
+    for (int n = 2; n <= 4; n++)
+        *fine = *fine && (!ds_rule_on(r->top[n]) || (double)most[n] / chars <= r->top[n]);
+    if (!*fine)
+        return DS_OK;
+    DS_TRY(covered_chars(cx, w, &covered));
+    for (int n = 5; n <= 10; n++)
+        *fine = *fine && (!ds_rule_on(r->dup[n]) || (double)covered / chars <= r->dup[n]);
+    return DS_OK;
+}
+
+/* ---- */
+
+static ds_status count_grams(const repetition *r, ds_stage_ctx *cx, const ds_words *w, double chars, ds_verdict *v)
 {
     static const char *const top_reason[] = { "", "", "top_2_gram", "top_3_gram", "top_4_gram" };
     static const char *const dup_reason[] = { "", "", "", "", "", "duplicated_5_n_grams", "duplicated_6_n_grams",
                                               "duplicated_7_n_grams", "duplicated_8_n_grams", "duplicated_9_n_grams",
                                               "duplicated_10_n_grams" };
-    size_t          value;
-    const ds_words *w = ds_stage_words(cx, doc);
-    if (!w)
-        return DS_E_NOMEM;
+    size_t value;
     size_t times = w->n; /* a longer n-gram is no more frequent than the shorter ones in it */
     DS_TRY(extend_grams(cx, w, 1));
     for (int n = 2; n <= 4; n++) {
@@ -170,6 +238,16 @@ static ds_status grams(const repetition *r, ds_stage_ctx *cx, const ds_doc *doc,
             return DS_OK; /* without a repeated n-gram there is no longer one */
     }
     return DS_OK;
+}
+
+static ds_status grams(const repetition *r, ds_stage_ctx *cx, const ds_doc *doc, double chars, ds_verdict *v)
+{
+    bool            fine;
+    const ds_words *w = ds_stage_words(cx, doc);
+    if (!w)
+        return DS_E_NOMEM;
+    DS_TRY(surely_fine(r, cx, w, chars, &fine));
+    return fine ? DS_OK : count_grams(r, cx, w, chars, v);
 }
 
 static ds_status repetition_filter(void *state, ds_stage_ctx *cx, ds_doc *doc, ds_verdict *v)
