@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "serve/server.h"
+#include "serve/web.h"
 
 static void health(ds_server *s, ds_exchange *x)
 {
@@ -29,7 +30,7 @@ static const ds_route own[] = {
     { 0 },
 };
 
-static const ds_route *const tables[] = { own };
+static const ds_route *const tables[] = { own, ds_web_routes };
 
 static bool fits(const char *pattern, const char *path)
 {

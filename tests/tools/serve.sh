@@ -46,6 +46,16 @@ ask /health | grep -q '^HTTP/1.1 200 OK' || fail "/health"
 ask /health | grep -q '"status":"ok"' || fail "/health says ok"
 ask '/no"such?secret=1' | grep -q '"code":"unknown_path"' || fail "an unknown path"
 ask /metrics | grep -q '^deepseek_http_requests_total{method="GET",path="/health",status="200"} 2' || fail "/metrics counts"
+page=$(ask / | tr -d '\r')
+grep -q '^Content-Type: text/html' <<<"$page" && grep -q "^Content-Security-Policy: default-src 'self'" <<<"$page" && grep -q '</html>' <<<"$page" || fail "the page"
+for file in "$DS_SOURCE"/src/serve/web/*.*; do
+    ask "/$(basename "$file")" >"$out/file"
+    tail -c "$(stat -c %s "$file")" "$out/file" | cmp -s - "$file" || fail "the page's $(basename "$file")"
+done
+etag=$(sed -n 's/^ETag: //p' <<<"$page")
+ask / "If-None-Match: $etag" | grep -q '^HTTP/1.1 304' || fail "the page is sent again"
+ask / 'If-None-Match: "other"' | grep -q '^HTTP/1.1 200' || fail "an old page stays"
+ask /../index.html | grep -q '^HTTP/1.1 404' || fail "a path that climbs"
 expect 4 "port $port" --port "$port"
 stop TERM
 grep -qE '^[0-9T:.-]+Z 127\.0\.0\.1 GET /health 200 [0-9.]+ ms [0-9]+ B$' "$out/err" || fail "the log: $(cat "$out/err")"
