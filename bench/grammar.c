@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "deepseek/grammar.h"
+#include "deepseek/tools.h"
 
 enum { TOKENS = 200, TEXTS = 8 };
 
@@ -44,13 +44,35 @@ static double one_text(const ds_grammar *g, int64_t n, float *logits, uint64_t s
     return seconds;
 }
 
+/* Calls of two functions, or (auto) free text that may come to one. */
+static ds_status make_tools(ds_grammar **g, const ds_tokenizer *t, const char *choice)
+{
+    static const char list[] = "[{\"function\": {\"name\": \"weather\", \"parameters\": {\"type\": \"object\", \"properties\": {\"city\": {\"type\": "
+                               "\"string\"}, \"days\": {\"type\": \"integer\"}}, \"required\": [\"city\"]}}}, {\"function\": {\"name\": \"time\"}}]";
+    ds_tools      *tools;
+    ds_tool_choice c;
+    ds_status      st = ds_tools_open(&tools, list, "hermes");
+    if (st == DS_OK && (st = ds_tool_choice_parse(&c, choice)) == DS_OK)
+        st = ds_tools_grammar(g, tools, t, &c);
+    ds_tools_close(&tools);
+    return st;
+}
+
+static ds_status make(ds_grammar **g, const ds_tokenizer *t, const char *schema)
+{
+    if (!schema)
+        return ds_grammar_json_object(g, t);
+    return *schema == '"' ? make_tools(g, t, schema) : ds_grammar_from_json_schema(g, t, schema, strlen(schema));
+}
+
+/* `schema`: NULL = any object; "\"auto\"" and "\"required\"": tool calls. */
 static void measure(const char *name, const ds_tokenizer *t, const char *schema)
 {
     int64_t     n = ds_tokenizer_size(t), first_tokens = 0, later_tokens = 0;
     float      *logits = ds_malloc((size_t)n * sizeof *logits);
     ds_grammar *g;
     double      start = ds_now();
-    if (!logits || (schema ? ds_grammar_from_json_schema(&g, t, schema, strlen(schema)) : ds_grammar_json_object(&g, t)) != DS_OK)
+    if (!logits || make(&g, t, schema) != DS_OK)
         exit(1);
     double made = ds_now() - start, later = 0, first = one_text(g, n, logits, 1, &first_tokens);
     for (uint64_t k = 2; k < 2 + TEXTS; k++)
@@ -79,6 +101,8 @@ int main(int argc, char **argv)
     measure("strings of limited length", t, "{\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\", "
                                             "\"maxLength\": 100}, \"b\": {\"type\": \"string\", \"minLength\": 5, \"maxLength\": 20}}, "
                                             "\"required\": [\"a\", \"b\"]}, \"minItems\": 5}");
+    measure("tool calls, required", t, "\"required\"");
+    measure("text with tools, auto", t, "\"auto\"");
     ds_tokenizer_close(&t);
     return 0;
 }

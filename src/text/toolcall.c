@@ -46,7 +46,7 @@ const char *ds_tool_format_guess(const char *s, size_t n)
     if (SHOWS("[TOOL_CALLS]"))
         return SHOWS("[ARGS]") ? "mistral-args" : "mistral";
     if (SHOWS("<tool_call>")) /* some have other things than JSON between these marks */
-        return SHOWS("<function=") || SHOWS("<arg_key>") ? "generic" : "hermes";
+        return SHOWS("<function=") || SHOWS("<arg_key>") || SHOWS("<tool_calls>") ? "generic" : "hermes";
     if (SHOWS("<|start_header_id|>") && (SHOWS("\"parameters\": ") || SHOWS("\\\"parameters\\\": ")))
         return "llama3";
     return "generic";

@@ -10,20 +10,34 @@
 
 /* ---- templates that know tools ---- */
 
-/* Whether the template wants arguments as an object, not as JSON text: it is tried with a call. */
-static bool wants_objects(const ds_chat_template *chat)
+/* What a template expects of a message with calls. */
+typedef struct style {
+    bool object; /* arguments as an object, not as JSON text */
+    bool null;   /* content null where there is no text, not "" */
+} style;
+
+static bool shows_call(const ds_chat_template *chat, style s)
 {
-    static const char probe[] =
-        "[{\"role\": \"user\", \"content\": \"x\"}, {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"id\": \"call00001\", "
-        "\"type\": \"function\", \"function\": {\"name\": \"f\", \"arguments\": {\"needle\": 1}}}]}]";
     ds_chat_opts o = DS_CHAT_OPTS;
-    char        *text;
+    char        *text = NULL, messages[400];
     o.add_generation_prompt = false;
-    if (ds_chat_render(chat, probe, &o, &text, NULL) != DS_OK)
-        return false;
-    bool json = strstr(text, "\"needle\": 1") || strstr(text, "\"needle\":1");
+    snprintf(messages, sizeof messages,
+             "[{\"role\": \"user\", \"content\": \"x\"}, {\"role\": \"assistant\", \"content\": %s, \"tool_calls\": [{\"id\": \"call00001\", "
+             "\"type\": \"function\", \"function\": {\"name\": \"f\", \"arguments\": %s}}]}]",
+             s.null ? "null" : "\"\"", s.object ? "{\"needle\": 1}" : "\"{\\\"needle\\\": 1}\"");
+    bool shown = ds_chat_render(chat, messages, &o, &text, NULL) == DS_OK && (strstr(text, "\"needle\": 1") || strstr(text, "\"needle\":1"));
     ds_free(text);
-    return json;
+    return shown;
+}
+
+/* Tried with a call: the first style in which its arguments come out as JSON. */
+static style find_style(const ds_chat_template *chat)
+{
+    static const style known[] = { { true, false }, { true, true }, { false, false }, { false, true } };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (shows_call(chat, known[i]))
+            return known[i];
+    return (style){ false, false };
 }
 
 /* A call's arguments in the form that is wanted. */
@@ -43,30 +57,34 @@ static ds_status convert_arguments(json_t *function, bool object, const char *wh
     return !b || json_object_set_new(function, "arguments", b) == 0 ? DS_OK : ds_fail_nomem(0);
 }
 
-static ds_status convert_calls(json_t *messages, bool object)
+static ds_status convert_message(json_t *message, size_t i, style s)
 {
-    for (size_t i = 0; i < json_array_size(messages); i++) {
-        const json_t *list = json_object_get(json_array_get(messages, i), "tool_calls");
-        for (size_t k = 0; k < json_array_size(list); k++) {
-            char where[120];
-            snprintf(where, sizeof where, "messages[%zu].tool_calls[%zu].function.arguments", i, k);
-            DS_TRY(convert_arguments(json_object_get(json_array_get(list, k), "function"), object, where));
-        }
+    const json_t *list = json_object_get(message, "tool_calls"), *content = json_object_get(message, "content");
+    bool          empty = !json_is_array(content) && (!json_is_string(content) || !json_string_length(content));
+    if (json_array_size(list) && empty && json_object_set_new(message, "content", s.null ? json_null() : json_string("")) != 0)
+        return ds_fail_nomem(0);
+    for (size_t k = 0; k < json_array_size(list); k++) {
+        char where[120];
+        snprintf(where, sizeof where, "messages[%zu].tool_calls[%zu].function.arguments", i, k);
+        DS_TRY(convert_arguments(json_object_get(json_array_get(list, k), "function"), s.object, where));
     }
+    return DS_OK;
+}
+
+static ds_status convert_messages(json_t *messages, style s)
+{
+    for (size_t i = 0; i < json_array_size(messages); i++)
+        DS_TRY(convert_message(json_array_get(messages, i), i, s));
     return DS_OK;
 }
 
 /* ---- the generic form ---- */
 
-static const char intro[] = "You may call functions. Each line describes one, in JSON:\n";
-static const char rules[] = "To call a function, end your answer with its name and its arguments as JSON, in exactly this form:\n"
-                            "<tool_call>\n{\"name\": \"NAME\", \"arguments\": {\"ARGUMENT\": VALUE}}\n</tool_call>\n"
-                            "Several calls may follow each other. What the functions return comes in the next message, between <tool_response> "
-                            "and </tool_response>.";
-
+/* The text that tells of the tools, and asks for calls in the format's form. */
 static ds_status describe(const ds_tools *t, ds_buf *out)
 {
-    DS_TRY(ds_buf_adds(out, intro));
+    const ds_tool_format *f = t->format;
+    DS_TRY(ds_buf_adds(out, "You may call functions. Each line describes one, in JSON:\n"));
     for (size_t i = 0; i < json_array_size(t->list); i++) {
         char *s = json_dumps(ds_tools_function(t, i), 0);
         if (!s)
@@ -75,7 +93,10 @@ static ds_status describe(const ds_tools *t, ds_buf *out)
         ds_free(s);
         DS_TRY(st);
     }
-    return ds_buf_adds(out, rules);
+    DS_TRY(ds_buf_adds(out, "To call a function, end your answer with its name and its arguments as JSON, in exactly this form:\n"));
+    DS_TRY(ds_buf_printf(out, "%s%sNAME%s{\"ARGUMENT\": VALUE}%s%s\n", f->begin, f->before, f->after_name, f->after, f->end));
+    return ds_buf_printf(out, "Several calls may follow each other. What the functions return comes in the next message%s.",
+                         f->native ? "" : ", between <tool_response> and </tool_response>");
 }
 
 static const char *role_of(const json_t *message)
@@ -143,21 +164,37 @@ static ds_status add_plain(const json_t *messages, size_t *i, json_t *out, ds_bu
     return set_text(out, "assistant", text);
 }
 
-static ds_status make_plain(const ds_tools *t, const json_t *messages, json_t *out, ds_buf *text)
+/* The text about the tools, in the first message of that role, or in one of its own in front. */
+static ds_status add_tools(const ds_tools *t, json_t *list, bool system, ds_buf *text)
 {
-    size_t i = 0;
-    if (ds_tools_count(t)) { /* the system message, or one of our own */
-        const json_t *first = json_array_get(messages, 0);
-        bool          system = strcmp(role_of(first), "system") == 0 || strcmp(role_of(first), "developer") == 0;
-        DS_TRY(add_content(system ? first : NULL, text));
+    json_t *first = json_array_get(list, 0);
+    bool    there = strcmp(role_of(first), "system") == 0 || strcmp(role_of(first), "developer") == 0;
+    if (!system)
+        there = strcmp(role_of(first), "user") == 0;
+    if (system && there) {
+        DS_TRY(add_content(first, text));
         DS_TRY(ds_buf_adds(text, text->len ? "\n\n" : ""));
-        DS_TRY(describe(t, text));
-        DS_TRY(set_text(out, "system", text));
-        i = system;
     }
-    while (i < json_array_size(messages))
-        DS_TRY(add_plain(messages, &i, out, text));
-    return DS_OK;
+    DS_TRY(describe(t, text));
+    if (!system && there) {
+        DS_TRY(ds_buf_adds(text, "\n\n"));
+        DS_TRY(add_content(first, text));
+    }
+    json_t *m = json_pack("{s:s, s:s%}", "role", system ? "system" : "user", "content", text->data, text->len);
+    ds_buf_clear(text);
+    if (there)
+        json_array_remove(list, 0);
+    return m && json_array_insert_new(list, 0, m) == 0 ? DS_OK : ds_fail_nomem(0);
+}
+
+static ds_status make_plain(const json_t *messages, json_t *out)
+{
+    ds_buf    text = { 0 };
+    ds_status st = DS_OK;
+    for (size_t i = 0; i < json_array_size(messages) && st == DS_OK;)
+        st = add_plain(messages, &i, out, &text);
+    ds_buf_free(&text);
+    return st;
 }
 
 /* ---- both ---- */
@@ -172,15 +209,53 @@ static ds_status render_json(const ds_chat_template *chat, const json_t *message
     return st;
 }
 
+/* Whether the template tells the model of the tools that it is given: some know calls only (DeepSeek V3, R1). */
+static bool shows_tools(const ds_chat_template *chat)
+{
+    ds_chat_opts o = DS_CHAT_OPTS;
+    char        *text;
+    o.tools = "[{\"type\": \"function\", \"function\": {\"name\": \"needle\", \"description\": \"x\", \"parameters\": {\"type\": \"object\", "
+              "\"properties\": {\"a\": {\"type\": \"string\", \"description\": \"x\"}}, \"required\": [\"a\"]}}}]";
+    bool shown = ds_chat_render(chat, "[{\"role\": \"user\", \"content\": \"x\"}]", &o, &text, NULL) == DS_OK && strstr(text, "needle");
+    ds_free(text);
+    return shown;
+}
+
+/* With the text about the tools in a system message, or in the user's first. */
+static ds_status render_described(const ds_tools *t, const ds_chat_template *chat, const json_t *messages, const ds_chat_opts *o, bool system,
+                                  char **text, size_t *n)
+{
+    json_t   *list = json_copy((json_t *)messages);
+    ds_buf    work = { 0 };
+    ds_status st = list ? add_tools(t, list, system, &work) : ds_fail_nomem(0);
+    if (st == DS_OK)
+        st = render_json(chat, list, o, text, n);
+    ds_buf_free(&work);
+    json_decref(list);
+    return st;
+}
+
+/* Some templates object to system messages: then the user says it, unless the caller has a system message as well. */
+static ds_status describe_and_render(const ds_tools *t, const ds_chat_template *chat, const json_t *messages, ds_chat_opts *o, char **text, size_t *n)
+{
+    const char *role = role_of(json_array_get(messages, 0));
+    bool        own = strcmp(role, "system") == 0 || strcmp(role, "developer") == 0;
+    ds_status   st = render_described(t, chat, messages, o, true, text, n);
+    return st == DS_E_ARG && !own ? render_described(t, chat, messages, o, false, text, n) : st;
+}
+
 static ds_status render_native(const ds_tools *t, const ds_chat_template *chat, json_t *messages, ds_chat_opts *o, char **text, size_t *n)
 {
-    char *list = ds_tools_count(t) ? json_dumps(t->list, 0) : NULL;
-    if (ds_tools_count(t) && !list)
+    DS_TRY(convert_messages(messages, find_style(chat)));
+    if (!ds_tools_count(t))
+        return render_json(chat, messages, o, text, n);
+    if (!shows_tools(chat))
+        return describe_and_render(t, chat, messages, o, text, n);
+    char *list = json_dumps(t->list, 0);
+    if (!list)
         return ds_fail_nomem(0);
     o->tools = list;
-    ds_status st = convert_calls(messages, wants_objects(chat));
-    if (st == DS_OK)
-        st = render_json(chat, messages, o, text, n);
+    ds_status st = render_json(chat, messages, o, text, n);
     ds_free(list);
     return st;
 }
@@ -188,12 +263,9 @@ static ds_status render_native(const ds_tools *t, const ds_chat_template *chat, 
 static ds_status render_generic(const ds_tools *t, const ds_chat_template *chat, const json_t *messages, ds_chat_opts *o, char **text, size_t *n)
 {
     json_t   *plain = json_array();
-    ds_buf    work = { 0 };
-    o->tools = NULL;
-    ds_status st = plain ? make_plain(t, messages, plain, &work) : ds_fail_nomem(0);
+    ds_status st = plain ? make_plain(messages, plain) : ds_fail_nomem(0);
     if (st == DS_OK)
-        st = render_json(chat, plain, o, text, n);
-    ds_buf_free(&work);
+        st = ds_tools_count(t) ? describe_and_render(t, chat, plain, o, text, n) : render_json(chat, plain, o, text, n);
     json_decref(plain);
     return st;
 }
@@ -206,6 +278,7 @@ ds_status ds_tools_render(const ds_tools *t, const ds_chat_template *chat, const
     ds_chat_opts_init(&o);
     DS_TRY(ds_options_take(&o, sizeof o, opts, "ds_chat_opts"));
     DS_TRY(ds_json_parse(&list, messages, strlen(messages), "messages"));
+    o.tools = NULL;
     ds_status st = !json_is_array(list) ? ds_fail(DS_E_FORMAT, "messages: found %s, expected an array", ds_json_type_name(list))
                    : t->format->native  ? render_native(t, chat, list, &o, text, n)
                                         : render_generic(t, chat, list, &o, text, n);

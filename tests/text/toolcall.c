@@ -483,6 +483,10 @@ static const char hermes[] =
     "{% if tools %}<tools>{% for t in tools %}{{ t | tojson }}{% endfor %}</tools>{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}"
     "{% for t in m.tool_calls %}<tool_call>\n{\"name\": \"{{ t.function.name }}\", \"arguments\": {{ t.function.arguments | tojson }}}\n</tool_call>"
     "{% endfor %}{% endfor %}";
+static const char null_only[] = /* R1-Distill's */
+    "{% for m in messages %}{% if m['role'] == 'assistant' and m['content'] is none %}" DS_T_CALLS_BEGIN "{% for t in m['tool_calls'] %}"
+    "{{ '```json\\n' + t['function']['arguments'] + '\\n```' }}{% endfor %}{% else %}[{{ m['role'] }}]{{ m['content'] }}{% endif %}{% endfor %}";
+static const char no_system[] = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}[{{ m.role }}]{{ m.content }}{% endfor %}";
 static const char plain[] = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}";
 static const char conversation[] =
     "[{\"role\": \"system\", \"content\": \"Be kind.\"}, {\"role\": \"user\", \"content\": \"Time?\"}, {\"role\": \"assistant\", \"content\": \"\", "
@@ -510,13 +514,24 @@ static void check_render(const char *source, const char *format, const char *con
 
 static void prompts(void **state)
 {
-    check_render(deepseek_v3, "deepseek-v3", (const char *[]){ "function" DS_T_SEP "get-time\n```json\n{\"zone\": 1}\n```", "[tool]noon", NULL }, NULL);
+    check_render(deepseek_v3, "deepseek-v3", (const char *[]){ "function" DS_T_SEP "get-time\n```json\n{\"zone\": 1}\n```", "[tool]noon", "[system]Be kind.\n\nYou may call",
+                 DS_T_CALLS_BEGIN DS_T_CALL_BEGIN "function" DS_T_SEP "NAME\n```json\n{\"ARGUMENT\"", NULL }, NULL); /* it does not show tools */
     check_render(hermes, "hermes", (const char *[]){ "<tools>{\"type\": \"function\"", "\"arguments\": {\"zone\": 1}}\n</tool_call>", "[system]Be kind.", NULL }, "You may");
     check_render(plain, "generic", (const char *[]){ "[system]Be kind.\n\nYou may call", "{\"name\": \"get-time\", \"parameters\": {}}",
                  "[assistant]<tool_call>\n{\"name\": \"get-time\", \"arguments\": {\"zone\": 1}}\n</tool_call>",
                  "[user]<tool_response>\n12:00\n</tool_response>\n<tool_response>\nnoon\n</tool_response>", NULL }, "[tool]");
+    check_render(null_only, "deepseek-v3", (const char *[]){ "```json\n{\"zone\": 1}\n```", NULL }, NULL);
     ds_chat_template *chat;
     char             *text;
+    assert_int_equal(ds_chat_template_parse(&chat, no_system, strlen(no_system), NULL, NULL), DS_OK);
+    ds_tools *mine = open_tools(two, "generic");
+    assert_int_equal(ds_tools_render(mine, chat, "[{\"role\": \"user\", \"content\": \"Time?\"}]", NULL, &text, NULL), DS_OK);
+    assert_non_null(strstr(text, "[user]You may call"));
+    assert_non_null(strstr(text, "</tool_response>.\n\nTime?"));
+    ds_free(text);
+    assert_int_equal(ds_tools_render(mine, chat, conversation, NULL, &text, NULL), DS_E_ARG); /* the caller's own system message */
+    ds_tools_close(&mine);
+    ds_chat_template_close(&chat);
     assert_int_equal(ds_chat_template_family(&chat, "deepseek-llm", NULL, NULL), DS_OK);
     ds_tools *t = open_tools(two, ds_chat_template_tool_format(chat));
     assert_int_equal(ds_tools_render(t, chat, conversation, NULL, &text, NULL), DS_OK);
@@ -534,7 +549,7 @@ static void formats_of_templates(void **state)
         const char *source, *format;
     } c[] = {
         { DS_T_CALLS_BEGIN "```json", "deepseek-v3" }, { DS_T_CALLS_BEGIN, "deepseek-v3.1" }, { "<tool_call>\n{\\\"name\\\": \\\"", "hermes" },
-        { "<tool_call>\n<function=", "generic" }, { "<tool_call><arg_key>", "generic" }, { "{{ '[TOOL_CALLS] [' }}", "mistral" },
+        { "<tool_call>\n<function=", "generic" }, { "<tool_call><arg_key>", "generic" }, { "<tool_call>, <tool_calls>[", "generic" }, { "{{ '[TOOL_CALLS] [' }}", "mistral" },
         { "[TOOL_CALLS] [ARGS]", "mistral-args" }, { "<|start_header_id|> \"parameters\": ", "llama3" }, { "<|start_header_id|>", "generic" }, { "", "generic" },
     };
     for (size_t i = 0; i < sizeof c / sizeof *c; i++)
