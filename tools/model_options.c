@@ -10,20 +10,24 @@ static int only_interrupt(void *user, const char *what, uint64_t done, uint64_t 
     return cli_interrupted();
 }
 
+ds_status cli_load_options(const cli_model_options *o, ds_model_options *out)
+{
+    ds_model_options_init(out);
+    out->threads = (int)o->threads;
+    out->context = o->context;
+    out->memory = o->memory;
+    out->isa = o->isa;
+    ds_status st = type_of(o->dtype, &out->dtype);
+    return st == DS_OK ? type_of(o->kv_dtype, &out->kv_dtype) : st;
+}
+
 ds_status cli_model_open(const cli_model_options *o, ds_model **m, bool quiet)
 {
     cli_progress     progress = { .bytes = true };
     ds_model_options options;
-    ds_model_options_init(&options);
-    ds_status st = type_of(o->dtype, &options.dtype);
-    if (st == DS_OK)
-        st = type_of(o->kv_dtype, &options.kv_dtype);
+    ds_status        st = cli_load_options(o, &options);
     if (st != DS_OK)
         return st;
-    options.threads = (int)o->threads;
-    options.context = o->context;
-    options.memory = o->memory;
-    options.isa = o->isa;
     options.progress = quiet ? only_interrupt : cli_progress_show;
     options.user = &progress;
     char *path;

@@ -1,9 +1,10 @@
-/* deepseek serve: an HTTP server, until Ctrl-C or SIGTERM. */
+/* deepseek serve: models over HTTP, until Ctrl-C or SIGTERM. */
 #include <jansson.h>
 #include <signal.h>
 #include <string.h>
 
 #include "cli.h"
+#include "model_options.h"
 
 static ds_server             *server;
 static double                 grace = 30;
@@ -69,9 +70,23 @@ int cmd_serve(int argc, char **argv)
     ds_server_options o;
     int64_t           port = 8000;
     bool              quiet = false, hash_key = false;
+    cli_list          models = { 0 };
+    cli_model_options load = { 0 };
+    ds_model_options   model;
+    ds_batcher_options batcher;
     ds_server_options_init(&o);
+    ds_batcher_options_init(&batcher);
     o.host = "127.0.0.1";
     const cli_opt options[] = {
+        { "-m, --model", CLI_LIST, &models, "MODEL", "a model's name, directory or .gguf file, or NAME=PATH; may be given\nseveral times: each loads when it is first asked for\n(default: the built-in deepseek/nano)" },
+        CLI_LOAD_OPTIONS(load),
+        { "--max-loaded", CLI_INT, &o.max_loaded, "N", "models in memory at a time (default: as many as fit)" },
+        { "--parallel", CLI_INT, &batcher.max_running, "N", "texts of a model written at a time (default 32)" },
+        { "--queue", CLI_INT, &batcher.max_queue, "N", "requests that may wait; more are answered 429 (default 256)" },
+        { "--queue-tokens", CLI_INT, &batcher.max_queue_tokens, "N", "tokens of their prompts together (default: no limit)" },
+        { "--cache-memory", CLI_BYTES, &batcher.cache_bytes, "SIZE", "most memory for beginnings of prompts that were read\n(default: half of that for keys and values)" },
+        { "--cache-dir", CLI_STR, &batcher.cache_dir, "DIR", "keep them on disk too, over restarts" },
+        { "--cache-disk", CLI_BYTES, &batcher.cache_dir_bytes, "SIZE", "most disk for them (default 8GiB)" },
         { "--host", CLI_STR, &o.host, "ADDRESS", "where to listen (default 127.0.0.1: reached from this machine only;\n0.0.0.0 or :: for everybody)" },
         { "--port", CLI_INT, &port, "N", "0 = any free one (default 8000)" },
         { "--api-key-file", CLI_STR, &o.api_key_file, "FILE", "who may use it: a key a line (docs/SERVER.md; default: everybody)" },
@@ -89,12 +104,14 @@ int cmd_serve(int argc, char **argv)
     };
     const cli_cmd cmd = {
         .name = "serve",
-        .usage = "[options]",
-        .about = "Serves HTTP. So far /health and /metrics (Prometheus) answer; the model API comes next. docs/SERVER.md has the details.",
+        .usage = "[-m MODEL]... [options]",
+        .about = "Serves models over HTTP with OpenAI's API: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; also /tokenize,\n"
+                 "/detokenize, /health and /metrics (Prometheus). docs/SERVER.md has the details.",
         .options = options,
-        .examples = "  deepseek serve --port 8000\n"
-                    "  openssl rand -hex 24 | tee my-key | deepseek serve --hash-key >keys; deepseek serve --api-key-file keys\n"
-                    "  curl http://127.0.0.1:8000/health\n",
+        .examples = "  deepseek serve -m deepseek/7b-chat --port 8000\n"
+                    "  deepseek serve -m deepseek/nano -m mine=./model.gguf --memory 12GiB --cache-dir ~/.cache/deepseek-serve\n"
+                    "  curl http://127.0.0.1:8000/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'\n"
+                    "  openssl rand -hex 24 | tee my-key | deepseek serve --hash-key >keys; deepseek serve --api-key-file keys\n",
     };
     int n, rc = cli_parse(&cmd, argc, argv, &n);
     if (rc >= 0)
@@ -103,6 +120,15 @@ int cmd_serve(int argc, char **argv)
         return hash_keys();
     if (port < 0 || port > 65535)
         return cli_usage_error("option --port: %lld is not 0 to 65535", (long long)port);
+    ds_status st = cli_load_options(&load, &model);
+    if (st != DS_OK)
+        return cli_fail(st);
+    if (!models.n)
+        models.item[models.n++] = "deepseek/nano";
+    o.models = models.item;
+    o.n_model = models.n;
+    o.model_options = &model;
+    o.batcher_options = &batcher;
     o.port = (int)port;
     o.log = quiet ? NULL : print_line;
     return serve(&o);

@@ -1,9 +1,11 @@
-/** A server that speaks HTTP: what `deepseek serve` runs. docs/SERVER.md describes it from the outside.
+/** A server that speaks HTTP and OpenAI's API: what `deepseek serve` runs. docs/SERVER.md describes it from the outside.
  *
  *      ds_server_options o;
  *      ds_server        *s;
  *      ds_server_options_init(&o);
  *      o.port = 8000;
+ *      o.models = (const char *const[]){ "deepseek/nano" };
+ *      o.n_model = 1;
  *      if (ds_server_create(&s, &o) == DS_OK)
  *          ds_server_run(s);             // until another thread or a signal handler calls ds_server_stop
  *      ds_server_destroy(&s); */
@@ -14,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "deepseek/batcher.h"
 #include "deepseek/model.h"
 
 #ifdef __cplusplus
@@ -39,6 +42,11 @@ typedef struct ds_server_options {
     void             *user;           /* for log */
     bool              json;           /* its lines are JSON objects */
     const char       *api_key_file;   /* keys of those who may use the server, one a line: docs/SERVER.md; NULL = everybody may */
+    const char *const *models;        /* [n_model] "NAME=PATH", or a path or name as ds_hub_resolve takes it; loaded when first asked for */
+    int64_t           n_model;
+    const ds_model_options   *model_options;   /* for each of them; `memory` is for all together; NULL = the defaults */
+    const ds_batcher_options *batcher_options; /* for each of them; NULL = the defaults */
+    int64_t           max_loaded;     /* models in memory at a time; 0 = as many as the memory holds */
 } ds_server_options;
 
 static inline void ds_server_options_init(ds_server_options *o)
@@ -47,7 +55,8 @@ static inline void ds_server_options_init(ds_server_options *o)
     o->size = sizeof *o;
 }
 
-/** Listens; connections are answered once ds_server_run is called. DS_E_ARG, DS_E_IO (the address, and why), DS_E_NOMEM. */
+/** Listens; connections are answered once ds_server_run is called. DS_E_ARG, DS_E_IO (the address, and why), DS_E_NOMEM,
+ *  and as ds_hub_resolve for the models, which are looked for but not loaded. */
 DS_API ds_status ds_server_create(ds_server **out, const ds_server_options *o);
 /** The port it listens on. */
 DS_API int ds_server_port(const ds_server *s);

@@ -537,6 +537,7 @@ static void admit(ds_batcher *b)
         if (j) {
             j->running = true;
             b->stats.waiting--;
+            b->stats.running += j->o.n_choice;
             b->waiting_tokens -= j->n_prompt;
         }
         pthread_mutex_unlock(&b->lock);
@@ -588,6 +589,7 @@ static void finish_job(job *j)
     for (int64_t c = 0; c < j->o.n_choice; c++) {
         if (j->g[c].finish == DS_FINISH_NONE)
             j->g[c].finish = DS_FINISH_CANCELLED;
+        ds_continuation_stop(&j->text[c].c); /* on_done may give the grammar back */
         if (ds_continuation_hand_over(&j->text[c].c) != DS_OK)
             fail_job(j, DS_E_NOMEM);
     }

@@ -243,7 +243,7 @@ static ds_status keep_token(ds_continuation *c, const ds_pick *p)
     DS_TRY(ds_grow((void **)&g->token, &c->cap_token, (size_t)g->n_token + 1, sizeof *g->token));
     if (k >= 0) {
         DS_TRY(ds_grow((void **)&g->logprob, &c->cap_logprob, (size_t)g->n_token + 1, sizeof *g->logprob));
-        DS_TRY(ds_grow((void **)&g->top, &c->cap_top, (size_t)((g->n_token + 1) * k), sizeof *g->top));
+        DS_TRY(ds_grow((void **)&g->top, &c->cap_top, (size_t)((g->n_token + 1) * k + 1), sizeof *g->top));
         ((float *)g->logprob)[g->n_token] = p->logprob;
         ds_token_logprob *top = (ds_token_logprob *)g->top + g->n_token * k;
         for (int64_t j = 0; j < k; j++)

@@ -110,11 +110,78 @@ static ds_status http(ds_buf *out, const ds_server *s)
     return one(out, "http_body_bytes", "gauge", "Memory of requests' bodies.", (double)h.body_bytes);
 }
 
+/* ---- of the models ---- */
+
+static double running(const ds_models_entry *e) { return (double)e->stats.running; }
+static double waiting(const ds_models_entry *e) { return (double)e->stats.waiting; }
+static double prompt_tokens(const ds_models_entry *e) { return (double)e->stats.prompt_tokens; }
+static double cached_tokens(const ds_models_entry *e) { return (double)e->stats.cached_tokens; }
+static double generated_tokens(const ds_models_entry *e) { return (double)e->stats.generated_tokens; }
+static double passes(const ds_models_entry *e) { return (double)e->stats.passes; }
+static double preempted(const ds_models_entry *e) { return (double)e->stats.preempted; }
+static double disk_hits(const ds_models_entry *e) { return (double)e->stats.disk_hits; }
+static double kv_pages(const ds_models_entry *e) { return (double)e->stats.kv_pages; }
+static double kv_max(const ds_models_entry *e) { return (double)e->stats.max_kv_pages; }
+static double kv_page(const ds_models_entry *e) { return (double)e->stats.kv_page_bytes; }
+static double prefixes(const ds_models_entry *e) { return (double)e->stats.cached_prefixes; }
+static double prefix_bytes(const ds_models_entry *e) { return (double)e->stats.cached_bytes; }
+static double disk_bytes(const ds_models_entry *e) { return (double)e->stats.disk_bytes; }
+static double loaded(const ds_models_entry *e) { return e->loaded; }
+static double loads(const ds_models_entry *e) { return (double)e->loads; }
+
+static const struct {
+    const char *name, *type, *help;
+    double (*value)(const ds_models_entry *e);
+} per_model[] = {
+    { "requests_running", "gauge", "Texts being written, or read for.", running },
+    { "requests_waiting", "gauge", "Requests in the queue.", waiting },
+    { "prompt_tokens_total", "counter", "Tokens of prompts.", prompt_tokens },
+    { "cached_tokens_total", "counter", "Tokens of prompts that were not read, because the prefix cache had them.", cached_tokens },
+    { "generated_tokens_total", "counter", "Tokens written.", generated_tokens },
+    { "passes_total", "counter", "Passes of the model.", passes },
+    { "preemptions_total", "counter", "Texts whose keys and values made room for others for a while.", preempted },
+    { "prefix_disk_hits_total", "counter", "Prefixes read back from disk.", disk_hits },
+    { "kv_pages", "gauge", "Pages of 64 tokens' keys and values in memory, the prefix cache's included.", kv_pages },
+    { "kv_pages_max", "gauge", "The most there may be.", kv_max },
+    { "kv_page_bytes", "gauge", "Size of one.", kv_page },
+    { "prefix_cache_entries", "gauge", "Prefixes kept in memory.", prefixes },
+    { "prefix_cache_bytes", "gauge", "Their size.", prefix_bytes },
+    { "prefix_disk_bytes", "gauge", "Size of those on disk.", disk_bytes },
+    { "model_loaded", "gauge", "1: in memory.", loaded },
+    { "model_loads_total", "counter", "Times it was loaded.", loads },
+};
+
+/* A label's value: quotes, backslashes and line ends escaped. */
+static ds_status label(ds_buf *out, const char *value)
+{
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\' || *value == '\n')
+            DS_TRY(ds_buf_addc(out, '\\'));
+        DS_TRY(ds_buf_addc(out, *value == '\n' ? 'n' : *value));
+    }
+    return DS_OK;
+}
+
+static ds_status models(ds_buf *out, ds_models *m)
+{
+    ds_models_entry e;
+    for (size_t k = 0; k < sizeof per_model / sizeof *per_model; k++) {
+        DS_TRY(heading(out, per_model[k].name, per_model[k].type, per_model[k].help));
+        for (int64_t i = 0; ds_models_at(m, i, &e); i++) {
+            DS_TRY(ds_buf_printf(out, "deepseek_%s{model=\"", per_model[k].name));
+            DS_TRY(label(out, e.name));
+            DS_TRY(ds_buf_printf(out, "\"} %.17g\n", per_model[k].value(&e)));
+        }
+    }
+    return DS_OK;
+}
+
 ds_status ds_metrics_text(ds_server *s, ds_buf *out)
 {
     DS_TRY(one(out, "uptime_seconds", "gauge", "Seconds since the start.", ds_now() - s->started));
     for (int i = 0; i < DS_HISTS; i++)
         DS_TRY(histogram(out, &s->metrics.hist[i], (ds_hist)i));
     DS_TRY(requests(out, &s->metrics));
+    DS_TRY(models(out, s->models));
     return http(out, s);
 }

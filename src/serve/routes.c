@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "serve/api.h"
 #include "serve/server.h"
 #include "serve/web.h"
 
@@ -30,7 +31,7 @@ static const ds_route own[] = {
     { 0 },
 };
 
-static const ds_route *const tables[] = { own, ds_web_routes };
+static const ds_route *const tables[] = { own, ds_api_routes, ds_web_routes };
 
 static bool fits(const char *pattern, const char *path)
 {

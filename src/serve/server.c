@@ -10,7 +10,7 @@
 #include "serve/guard.h"
 #include "serve/log.h"
 
-enum { WORKERS = 2 };
+enum { WORKERS = 6 }; /* one may be loading a model, others embed or compile grammars: none of them may hold up the rest */
 
 /* ---- requests ---- */
 
@@ -117,6 +117,29 @@ void ds_server_work(ds_server *s, void (*fn)(void *), void *arg)
     ds_workers_add(s->workers, fn, arg);
 }
 
+/* ---- models ---- */
+
+static void work(void *user, void (*fn)(void *), void *arg)
+{
+    ds_server_work(user, fn, arg);
+}
+
+static ds_status add_models(ds_server *s)
+{
+    const ds_server_options *o = &s->o;
+    ds_models_options        m = { .max_loaded = o->max_loaded, .work = work, .user = s };
+    ds_model_options_init(&m.model);
+    ds_batcher_options_init(&m.batcher);
+    if (o->max_loaded < 0)
+        return ds_fail(DS_E_ARG, "max_loaded is %lld: expected 0 (as many as fit) or more", (long long)o->max_loaded);
+    DS_TRY(ds_options_take(&m.model, sizeof m.model, o->model_options, "ds_model_options"));
+    DS_TRY(ds_options_take(&m.batcher, sizeof m.batcher, o->batcher_options, "ds_batcher_options"));
+    DS_TRY(ds_models_create(&s->models, &m));
+    for (int64_t i = 0; i < o->n_model; i++)
+        DS_TRY(ds_models_add(s->models, o->models[i]));
+    return DS_OK;
+}
+
 /* ---- its life ---- */
 
 static ds_status take_options(ds_server *s, const ds_server_options *given)
@@ -159,6 +182,11 @@ ds_status ds_server_create(ds_server **out, const ds_server_options *o)
     s->started = ds_now();
     ds_metrics_init(&s->metrics);
     ds_status st = take_options(s, o);
+    if (st == DS_OK)
+        st = add_models(s);
+    s->o.models = NULL; /* the caller's */
+    s->o.model_options = NULL;
+    s->o.batcher_options = NULL;
     if (st == DS_OK) {
         ds_http_limits   limits = limits_of(&s->o);
         ds_http_handlers on = { .head = on_head, .request = on_request, .over = on_over, .user = s };
@@ -189,14 +217,17 @@ void ds_server_stop(ds_server *s, double grace)
     ds_http_stop(s->http, grace);
 }
 
-/* Whoever holds an exchange goes before the connections' loop. */
+/* Whoever holds an exchange goes before the connections' loop: workers, then what runs in the models' batchers. */
 void ds_server_destroy(ds_server **ps)
 {
     ds_server *s = *ps;
     *ps = NULL;
     if (!s)
         return;
+    if (s->models)
+        ds_models_end(s->models);
     ds_workers_destroy(&s->workers);
+    ds_models_destroy(&s->models);
     ds_http_destroy(&s->http);
     ds_keys_free(&s->keys);
     ds_metrics_free(&s->metrics);

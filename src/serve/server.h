@@ -9,6 +9,7 @@
 #include "deepseek/serve.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
+#include "serve/models.h"
 #include "serve/work.h"
 
 typedef struct ds_route {
@@ -23,6 +24,7 @@ struct ds_server {
     ds_arena          strings;
     ds_http          *http;
     ds_workers       *workers;
+    ds_models        *models;
     ds_metrics        metrics;
     struct ds_keys   *keys;    /* NULL: none are asked for */
     atomic_bool       stopping;

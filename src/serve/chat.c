@@ -1,0 +1,121 @@
+/* POST /v1/chat/completions: messages through the model's template, and answers as messages. */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "serve/api.h"
+#include "serve/prompt.h"
+
+/* ---- answers ---- */
+
+static void write_bytes(ds_writer *o, const char *text, size_t n)
+{
+    ds_write_raw(o, ",\"bytes\":[");
+    for (size_t i = 0; i < n; i++)
+        ds_write_printf(o, "%s%d", i ? "," : "", (unsigned char)text[i]);
+    ds_write_raw(o, "]");
+}
+
+static size_t write_token(ds_call *c, int32_t token, float logprob)
+{
+    ds_writer *o = &c->out;
+    char   *text = NULL;
+    size_t  n = 0;
+    o->st = o->st == DS_OK ? ds_token_text(c, token, &text, &n) : o->st;
+    ds_write_raw(o, "{\"token\":");
+    ds_write_text(o, text ? text : "", n);
+    ds_write_printf(o, ",\"logprob\":%.8g", (double)(logprob > -9999 ? logprob : -9999));
+    write_bytes(o, text ? text : "", n);
+    ds_free(text);
+    return n;
+}
+
+/* "logprobs" of the tokens that are told now. */
+static void write_logprobs(ds_call *c, ds_choice *k, const ds_text_event *e)
+{
+    ds_writer              *o = &c->out;
+    const ds_generation *g = e->so_far;
+    int64_t              end = ds_choice_ready(c, k, e), n_top = c->o.logprobs, first = k->n_token;
+    if (!g->logprob) {
+        ds_write_raw(o, ",\"logprobs\":null");
+        return;
+    }
+    ds_write_raw(o, ",\"logprobs\":{\"content\":[");
+    for (; k->n_token < end; k->n_token++) {
+        ds_write_raw(o, k->n_token > first ? "," : "");
+        k->n_seen += write_token(c, g->token[k->n_token], g->logprob[k->n_token]);
+        ds_write_raw(o, ",\"top_logprobs\":[");
+        const ds_token_logprob *top = g->top + k->n_token * n_top;
+        for (int64_t i = 0; i < n_top && top[i].token >= 0; i++) {
+            ds_write_raw(o, i ? "," : "");
+            write_token(c, top[i].token, top[i].logprob);
+            ds_write_raw(o, "}");
+        }
+        ds_write_raw(o, "]}");
+    }
+    ds_write_raw(o, "],\"refusal\":null}");
+}
+
+static void write_whole(ds_call *c, ds_choice *k, const ds_text_event *e)
+{
+    ds_write_printf(&c->out, "{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":", (long long)k->index);
+    ds_write_text(&c->out, e->text, e->n);
+    ds_write_raw(&c->out, ",\"refusal\":null}");
+    write_logprobs(c, k, e);
+    ds_write_printf(&c->out, ",\"finish_reason\":\"%s\"}", ds_finish_reason(e->finish));
+}
+
+/* The role, the text, the end: each is a piece of its own. */
+static void write_piece(ds_call *c, ds_choice *k, const ds_text_event *e)
+{
+    long long index = k->index;
+    bool      text = e->n || ds_choice_ready(c, k, e) > k->n_token;
+    if (!k->begun) {
+        ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}", index);
+        ds_answer_next(c);
+    }
+    k->begun = true;
+    if (text) {
+        ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{\"content\":", index);
+        ds_write_text(&c->out, e->text, e->n);
+        ds_write_raw(&c->out, "}");
+        write_logprobs(c, k, e);
+        ds_write_raw(&c->out, ",\"finish_reason\":null}");
+        if (e->finish != DS_FINISH_NONE)
+            ds_answer_next(c);
+    }
+    if (e->finish != DS_FINISH_NONE)
+        ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}", index, ds_finish_reason(e->finish));
+}
+
+static void write_choice(ds_call *c, ds_choice *k, const ds_text_event *e)
+{
+    if (c->p.stream)
+        write_piece(c, k, e);
+    else
+        write_whole(c, k, e);
+}
+
+/* ---- prompts ---- */
+
+static bool set_options(ds_call *c)
+{
+    const ds_params *p = &c->p;
+    c->o.max_new_tokens = p->max_completion_tokens >= 0 ? p->max_completion_tokens : p->max_tokens;
+    if (p->chat_logprobs)
+        c->o.logprobs = p->top_logprobs >= 0 ? (int)p->top_logprobs : 0;
+    return true;
+}
+
+static bool prepare(ds_call *c)
+{
+    if (!set_options(c) || !ds_call_parts(c, 1))
+        return false;
+    ds_part *p = c->part;
+    if (!ds_prompt_of_messages(c->l, &c->p, c->x, &p->token, &p->prompt.n_token))
+        return false;
+    p->prompt.token = p->token;
+    return true;
+}
+
+const ds_api ds_api_chat = { DS_CHAT, "chatcmpl-", "chat.completion", "chat.completion.chunk", "messages", prepare, write_choice };
