@@ -98,7 +98,7 @@ ds_status ds_prompt_encode(ds_model *m, const char *text, size_t n, const ds_gen
     const ds_tokenizer *t = ds_model_tokenizer(m);
     *token = NULL;
     if (!t)
-        return DS_E_NOT_FOUND;
+        return m->tokenizer_status;
     DS_TRY(ds_generate_options_read(&o, options));
     unsigned flags = (o.no_bos ? 0 : DS_ENCODE_TEMPLATE) | (o.no_special ? 0 : DS_ENCODE_SPECIAL);
     DS_TRY(ds_tokenizer_encode(t, text, n, flags, token, n_token));

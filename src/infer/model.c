@@ -66,7 +66,8 @@ static ds_status open_model(ds_model *m, const ds_model_options *o)
     DS_TRY(choose_isa(o->isa, &mask));
     DS_TRY(ds_checkpoint_open(&m->checkpoint, m->path));
     DS_TRY(ds_generation_config_read(&m->generation, m->path));
-    if (ds_tokenizer_open(&m->tokenizer, m->path) != DS_OK)
+    m->tokenizer_status = ds_tokenizer_open(&m->tokenizer, m->path);
+    if (m->tokenizer_status != DS_OK)
         strncpy(m->tokenizer_error, ds_error(), sizeof m->tokenizer_error - 1);
     DS_TRY(ds_exec_cpu(&m->ex, &m->k, o->threads, mask));
     DS_TRY(ds_dense_init(&m->dense, ds_checkpoint_config(m->checkpoint)));
@@ -135,7 +136,7 @@ ds_status ds_model_set_context(ds_model *m, int64_t context)
 const ds_tokenizer *ds_model_tokenizer(ds_model *m)
 {
     if (!m->tokenizer)
-        ds_fail(DS_E_NOT_FOUND, "%s", m->tokenizer_error);
+        ds_fail(m->tokenizer_status, "%s", m->tokenizer_error);
     return m->tokenizer;
 }
 

@@ -24,6 +24,7 @@ struct ds_model {
     ds_ctx            cx;
     ds_kv_pool        kv;
     ds_tokenizer     *tokenizer;
+    ds_status         tokenizer_status; /* what opening it said */
     char              tokenizer_error[512];
     ds_generation_config generation;
     int64_t           context, batch; /* longest sequence; most packed tokens of a pass */

@@ -128,12 +128,18 @@ static void convert_rows(const ds_kernels *k, const ds_part *p, char *memory, co
     }
 }
 
-void ds_part_place(const ds_kernels *k, const ds_part *p, char *memory, const char *stored, int64_t row, int64_t n, char *scratch)
+ds_status ds_part_place(const ds_weights *w, const ds_part *p, char *memory, const char *stored, int64_t row, int64_t n, char *scratch)
 {
+    int64_t bad = ds_quant_first_bad(p->t->type, stored, n * p->w->cols);
+    if (bad >= 0)
+        return ds_fail(DS_E_NUMERIC, "%s: the weight \"%s\" holds NaN or infinity, first in row %lld, column %lld: it is damaged, or its "
+                       "training went wrong", ds_checkpoint_path(w->ck), p->w->name, (long long)(row + bad / p->w->cols),
+                       (long long)(bad % p->w->cols));
     if (p->w->type == p->t->type)
-        k->weight_pack(p->w, memory, stored, row, n);
+        w->k->weight_pack(p->w, memory, stored, row, n);
     else
-        convert_rows(k, p, memory, stored, row, n, scratch);
+        convert_rows(w->k, p, memory, stored, row, n, scratch);
+    return DS_OK;
 }
 
 typedef struct load_job {
@@ -184,11 +190,12 @@ static void load_task(void *arg, int64_t task, int worker)
         return;
     }
     ds_status st = ds_checkpoint_read(j->w->ck, p->t, row, n, j->buffer[worker]);
+    if (st == DS_OK)
+        st = ds_part_place(j->w, p, (char *)(uintptr_t)p->w->data, j->buffer[worker], row, n, j->buffer[worker] + (stored + 63) / 64 * 64);
     if (st != DS_OK) {
         job_failed(j, st);
         return;
     }
-    ds_part_place(j->w->k, p, (char *)(uintptr_t)p->w->data, j->buffer[worker], row, n, j->buffer[worker] + (stored + 63) / 64 * 64);
     uint64_t done = atomic_fetch_add(&j->done, stored) + stored;
     if (worker == 0 && j->o->progress && j->o->progress(j->o->user, "loading", done, j->w->total) != 0) {
         ds_fail(DS_E_CANCELLED, "loading was stopped");

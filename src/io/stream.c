@@ -88,7 +88,7 @@ static ds_status read_chunk(const ds_weights *w, int64_t block, int64_t task, ch
     int64_t     step = ds_part_chunk_rows(p), row = task * step, n = p->w->rows - row < step ? p->w->rows - row : step;
     const void *stored;
     DS_TRY(ds_checkpoint_read_direct(w->ck, p->t, row, n, buffer, &stored));
-    ds_part_place(w->k, p, memory + p->at, stored, row, n, buffer + window_bytes(w));
+    DS_TRY(ds_part_place(w, p, memory + p->at, stored, row, n, buffer + window_bytes(w)));
     *bytes = ds_quant_bytes(p->t->type, ds_stored_cols(p->t)) * (uint64_t)n;
     return DS_OK;
 }

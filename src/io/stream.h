@@ -37,8 +37,8 @@ void ds_block_attach(const ds_block *b, char *memory);
 /** Rows read at once, and the memory that reading and converting them takes. */
 int64_t  ds_part_chunk_rows(const ds_part *p);
 uint64_t ds_part_staging(const ds_part *p);
-/** Packs stored rows [row, row + n) into the weight's memory. */
-void ds_part_place(const ds_kernels *k, const ds_part *p, char *memory, const char *stored, int64_t row, int64_t n, char *scratch);
+/** Packs stored rows [row, row + n) into the weight's memory. DS_E_NUMERIC when they hold NaN or infinity. */
+ds_status ds_part_place(const ds_weights *w, const ds_part *p, char *memory, const char *stored, int64_t row, int64_t n, char *scratch);
 
 /** Bytes of the slots and the readers' buffers. */
 uint64_t  ds_stream_bytes(const ds_weights *w);

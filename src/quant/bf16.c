@@ -14,4 +14,4 @@ static void quantize(void *out, const float *in, int64_t n, const float *importa
         h[i] = ds_f32_to_bf16(in[i]);
 }
 
-const ds_quant ds_quant_bf16 = { DS_BF16, "bf16", 1, 2, dequantize, quantize };
+const ds_quant ds_quant_bf16 = { DS_BF16, "bf16", 1, 2, dequantize, quantize, 0, { 0 } };

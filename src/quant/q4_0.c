@@ -29,4 +29,4 @@ static void quantize(void *out, const float *in, int64_t n, const float *importa
     }
 }
 
-const ds_quant ds_quant_q4_0 = { DS_Q4_0, "q4_0", 32, sizeof(block), dequantize, quantize };
+const ds_quant ds_quant_q4_0 = { DS_Q4_0, "q4_0", 32, sizeof(block), dequantize, quantize, 1, { 0 } };

@@ -34,4 +34,4 @@ static void quantize(void *out, const float *in, int64_t n, const float *importa
     }
 }
 
-const ds_quant ds_quant_q4_1 = { DS_Q4_1, "q4_1", 32, sizeof(block), dequantize, quantize };
+const ds_quant ds_quant_q4_1 = { DS_Q4_1, "q4_1", 32, sizeof(block), dequantize, quantize, 2, { 0, 2 } };

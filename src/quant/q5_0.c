@@ -34,4 +34,4 @@ static void quantize(void *out, const float *in, int64_t n, const float *importa
     }
 }
 
-const ds_quant ds_quant_q5_0 = { DS_Q5_0, "q5_0", 32, sizeof(block), dequantize, quantize };
+const ds_quant ds_quant_q5_0 = { DS_Q5_0, "q5_0", 32, sizeof(block), dequantize, quantize, 1, { 0 } };

@@ -39,4 +39,4 @@ static void quantize(void *out, const float *in, int64_t n, const float *importa
     }
 }
 
-const ds_quant ds_quant_q5_1 = { DS_Q5_1, "q5_1", 32, sizeof(block), dequantize, quantize };
+const ds_quant ds_quant_q5_1 = { DS_Q5_1, "q5_1", 32, sizeof(block), dequantize, quantize, 2, { 0, 2 } };

@@ -41,4 +41,4 @@ static void quantize(void *out, const float *in, int64_t n, const float *importa
     }
 }
 
-const ds_quant ds_quant_q5_k = { DS_Q5_K, "q5_k", DS_QK, sizeof(block), dequantize, quantize };
+const ds_quant ds_quant_q5_k = { DS_Q5_K, "q5_k", DS_QK, sizeof(block), dequantize, quantize, 2, { 0, 2 } };

@@ -73,4 +73,4 @@ static void quantize(void *out, const float *in, int64_t n, const float *importa
         quantize_block(b, in + i, importance ? importance + i : NULL);
 }
 
-const ds_quant ds_quant_q6_k = { DS_Q6_K, "q6_k", DS_QK, sizeof(block), dequantize, quantize };
+const ds_quant ds_quant_q6_k = { DS_Q6_K, "q6_k", DS_QK, sizeof(block), dequantize, quantize, 1, { offsetof(block, d) } };

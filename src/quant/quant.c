@@ -30,6 +30,44 @@ uint64_t ds_quant_bytes(ds_dtype t, int64_t n)
     return q && n % q->block == 0 ? (uint64_t)(n / q->block) * (uint64_t)q->bytes : 0;
 }
 
+/* All bits of the exponent set: NaN or infinity. */
+static bool bad32(uint32_t u)
+{
+    return (u & 0x7f800000) == 0x7f800000;
+}
+static bool bad16(uint16_t u, uint16_t exponent)
+{
+    return (u & exponent) == exponent;
+}
+
+static bool any_bad(const ds_quant *q, const char *x, int64_t n)
+{
+    int bad = 0;
+    if (q->type == DS_F32)
+        for (int64_t i = 0; i < n; i++)
+            bad |= bad32(((const uint32_t *)(const void *)x)[i]);
+    else if (q->block == 1)
+        for (int64_t i = 0; i < n; i++)
+            bad |= bad16(((const uint16_t *)(const void *)x)[i], q->type == DS_F16 ? 0x7c00 : 0x7f80);
+    for (int s = 0; s < q->n_scale; s++)
+        for (int64_t b = 0; b < n / q->block; b++) {
+            uint16_t d;
+            memcpy(&d, x + b * q->bytes + q->scale[s], 2);
+            bad |= bad16(d, 0x7c00);
+        }
+    return bad;
+}
+
+int64_t ds_quant_first_bad(ds_dtype t, const void *x, int64_t n)
+{
+    const ds_quant *q = ds_quant_of(t);
+    if (any_bad(q, x, n))
+        for (int64_t i = 0; i < n; i += q->block)
+            if (any_bad(q, (const char *)x + i / q->block * q->bytes, q->block))
+                return i;
+    return -1;
+}
+
 const char *ds_dtype_name(ds_dtype t)
 {
     const ds_quant *q = ds_quant_of(t);

@@ -19,12 +19,17 @@ typedef struct ds_quant {
      * quantization minimises; formats that do not search ignore it. */
     void (*dequantize)(float *out, const void *in, int64_t n);
     void (*quantize)(void *out, const float *in, int64_t n, const float *importance);
+    int n_scale, scale[2]; /* where a block keeps its f16 scales, in bytes */
 } ds_quant;
 
 /** NULL when the type is unknown to this build. */
 const ds_quant *ds_quant_of(ds_dtype t);
 /** Bytes of n values; n must be a multiple of the block (else 0). */
 uint64_t ds_quant_bytes(ds_dtype t, int64_t n);
+
+/** The first of n values (a multiple of the block) that is NaN or infinite, or that starts a block with such a scale; -1 when all
+ *  are finite. */
+int64_t ds_quant_first_bad(ds_dtype t, const void *x, int64_t n);
 
 /** Quantizes rows of `cols` values (a multiple of the block) on the pool. DS_E_NUMERIC when a value is NaN or infinite:
  *  the sentence says which row and column. `importance` [cols] or NULL. */

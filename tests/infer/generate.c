@@ -504,37 +504,57 @@ static void refuses(void **state)
     assert_int_equal(model->kv.n_page, 0);
 }
 
-/* One NaN, or one infinity, deep in the weights. */
+/* A tiny model of a type with `n` bytes of one weight changed. */
+static const char *damaged(const char *type, const char *weight, uint64_t at, const void *bytes, size_t n)
+{
+    ds_checkpoint *c;
+    ds_buf         b = { 0 };
+    assert_int_equal(ds_read_file(tiny_model(type, TINY_LAYERS), 1 << 28, &b), DS_OK);
+    assert_int_equal(ds_checkpoint_open(&c, tiny_model(type, TINY_LAYERS)), DS_OK);
+    memcpy(b.data + ds_checkpoint_find(c, weight)->offset + at, bytes, n);
+    ds_checkpoint_close(&c);
+    assert_int_equal(ds_write_file(scratch("nan.gguf"), b.data, b.len, true), DS_OK);
+    ds_buf_free(&b);
+    return scratch("nan.gguf");
+}
+
+/* One NaN, or one infinity, deep in the weights; also one that a maximum would swallow (in the query's projection), and a
+ * block's scale. */
 static void bad_weights(void **state)
 {
-    static const struct { const char *weight; float value; } bad[] = { { "model.layers.1.mlp.up_proj.weight", NAN },
-                                                                       { "model.layers.0.input_layernorm.weight", NAN },
-                                                                       { "model.embed_tokens.weight", NAN },
-                                                                       { "model.layers.2.self_attn.o_proj.weight", INFINITY } };
-    for (int i = 0; i < 4; i++) {
-        ds_checkpoint *c;
-        ds_model      *m;
-        ds_buf         b = { 0 };
-        assert_int_equal(ds_read_file(tiny_model("f32", TINY_LAYERS), 1 << 28, &b), DS_OK);
-        assert_int_equal(ds_checkpoint_open(&c, tiny_model("f32", TINY_LAYERS)), DS_OK);
-        const ds_stored *t = ds_checkpoint_find(c, bad[i].weight);
-        memcpy(b.data + t->offset + 4 * 'H' * (t->n_dim == 2 && t->dim[0] == TINY_VOCAB ? 256 : 0), &bad[i].value, 4); /* a row that "H" reads */
-        ds_checkpoint_close(&c);
-        assert_int_equal(ds_write_file(scratch("nan.gguf"), b.data, b.len, true), DS_OK);
-        ds_buf_free(&b);
-        ds_generate_options o = defaults();
-        ds_prompt           p = text_prompt("Hello");
-        ds_status           st = ds_model_open(&m, scratch("nan.gguf"), NULL);
-        if (st == DS_OK) {
-            assert_fails(m, &p, &o, DS_E_NUMERIC, "nan.gguf");
-            float logprob[4];
-            int32_t four[] = { 'H', 'H', 'H', 'H' };
-            assert_int_equal(ds_model_score(m, four, 4, logprob, NULL, NULL), DS_E_NUMERIC);
-            ds_model_close(&m);
-        } else {
-            assert_int_equal(st, DS_E_NUMERIC);
-        }
+    static const struct { const char *type, *weight; uint32_t bits; } bad[] = {
+        { "f32", "model.layers.1.mlp.up_proj.weight", 0x7fc00000 },      { "f32", "model.layers.0.input_layernorm.weight", 0x7fc00000 },
+        { "f32", "model.embed_tokens.weight", 0x7fc00000 },              { "f32", "model.layers.2.self_attn.o_proj.weight", 0x7f800000 },
+        { "f32", "model.layers.0.self_attn.q_proj.weight", 0xff800001 }, { "q4_0", "model.layers.0.self_attn.q_proj.weight", 0x7e00 },
+        { "bf16", "model.layers.0.self_attn.q_proj.weight", 0x7f80 },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ds_model *m;
+        bool      wide = strcmp(bad[i].type, "f32") == 0;
+        damaged(bad[i].type, bad[i].weight, 0, &bad[i].bits, wide ? 4 : 2);
+        assert_int_equal(ds_model_open(&m, scratch("nan.gguf"), NULL), DS_E_NUMERIC);
+        assert_non_null(strstr(ds_error(), "nan.gguf"));
+        assert_non_null(strstr(ds_error(), bad[i].weight));
+        assert_non_null(strstr(ds_error(), "row 0, column 0"));
     }
+}
+
+/* Finite weights whose products are not. */
+static void overflow(void **state)
+{
+    ds_model           *m;
+    float               huge = 3e38f, logprob[4];
+    int32_t             four[] = { 'H', 'H', 'H', 'H' };
+    ds_generate_options o = defaults();
+    ds_prompt           p = text_prompt("Hello");
+    float row[256];
+    for (int i = 0; i < 256; i++)
+        row[i] = huge;
+    damaged("f32", "model.norm.weight", 0, row, sizeof row);
+    assert_int_equal(ds_model_open(&m, scratch("nan.gguf"), NULL), DS_OK);
+    assert_fails(m, &p, &o, DS_E_NUMERIC, "nan.gguf");
+    assert_int_equal(ds_model_score(m, four, 4, logprob, NULL, NULL), DS_E_NUMERIC);
+    ds_model_close(&m);
 }
 
 static void no_tokenizer(void **state)
@@ -600,7 +620,7 @@ int main(void)
         cmocka_unit_test(streams),        cmocka_unit_test(texts),   cmocka_unit_test(stops),       cmocka_unit_test(end_of_text), cmocka_unit_test(special_tokens),
         cmocka_unit_test(same_alone_and_together), cmocka_unit_test(little_cache), cmocka_unit_test(lengths), cmocka_unit_test(cancels_one),
         cmocka_unit_test(cancels_all),    cmocka_unit_test(logprobs), cmocka_unit_test(model_defaults), cmocka_unit_test(refuses),
-        cmocka_unit_test(bad_weights),    cmocka_unit_test(no_tokenizer), cmocka_unit_test(wrong_vocabulary), cmocka_unit_test(any_bytes),
+        cmocka_unit_test(bad_weights), cmocka_unit_test(overflow),    cmocka_unit_test(no_tokenizer), cmocka_unit_test(wrong_vocabulary), cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

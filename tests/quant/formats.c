@@ -184,9 +184,37 @@ static void names(void **state)
     assert_int_equal(ds_quant_bytes(DS_Q4_0, 33), 0);
 }
 
+/* NaN and infinity are found in every format, at the value or the block that they are in, in any scale; and nothing else is. */
+static void first_bad(void **state)
+{
+    static const struct { ds_dtype type; int at, bytes; uint32_t bad; } cases[] = {
+        { DS_F32, 0, 4, 0x7f800001 },  { DS_F32, 0, 4, 0xff800000 },  { DS_F16, 0, 2, 0xfc00 },    { DS_BF16, 0, 2, 0x7f80 },
+        { DS_Q8_0, 0, 2, 0x7c00 },     { DS_Q4_0, 0, 2, 0xfe01 },     { DS_Q4_1, 0, 2, 0x7c00 },   { DS_Q4_1, 2, 2, 0x7c00 },
+        { DS_Q5_0, 0, 2, 0x7c00 },     { DS_Q5_1, 2, 2, 0x7c00 },     { DS_Q4_K, 0, 2, 0x7c00 },   { DS_Q4_K, 2, 2, 0x7c00 },
+        { DS_Q5_K, 2, 2, 0x7c00 },     { DS_Q6_K, 208, 2, 0x7c00 },
+    };
+    enum { N = 256 * 5 };
+    static float   x[N];
+    static uint8_t stored[4 * N];
+    ds_normal_fill(x, N, 1, 1, 2, 3);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const ds_quant *q = ds_quant_of(cases[c].type);
+        for (int block = 0; block < N / q->block; block += 3) {
+            q->quantize(stored, x, N, NULL);
+            assert_int_equal(ds_quant_first_bad(q->type, stored, N), -1);
+            memcpy(stored + block * q->bytes + cases[c].at, &cases[c].bad, (size_t)cases[c].bytes);
+            assert_int_equal(ds_quant_first_bad(q->type, stored, N), block * q->block);
+        }
+    }
+    memset(stored, 0xff, sizeof stored);
+    assert_int_equal(ds_quant_first_bad(DS_Q6_K, stored, N), 0);
+    assert_int_equal(ds_quant_first_bad(DS_F32, stored, 0), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_bad),
         cmocka_unit_test(equals_gguf),
         cmocka_unit_test(every_half_survives),
         cmocka_unit_test(halves_round_to_nearest_even),
