@@ -31,6 +31,25 @@ static void print_help(const cli_cmd *cmd)
         printf("\nexamples:\n%s", cmd->examples);
 }
 
+static int output_error; /* errno of the first write that failed */
+
+bool cli_flush(void)
+{
+    if (!output_error && fflush(stdout) != 0)
+        output_error = errno;
+    if (!output_error && ferror(stdout))
+        output_error = EIO;
+    return !output_error;
+}
+
+int cli_finish(int rc)
+{
+    if (cli_flush() || (rc != 0 && rc != DS_E_CANCELLED))
+        return rc;
+    fprintf(stderr, "deepseek: standard output: cannot write: %s\n", strerror(output_error));
+    return DS_E_IO;
+}
+
 int cli_usage_error(const char *fmt, ...)
 {
     va_list ap;

@@ -64,6 +64,11 @@ void cli_progress_end(cli_progress *p);
 /** After this, Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the process; a second Ctrl-C ends it. */
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
+
+/** Flushes standard output. False from the first time on that it could not be written. */
+bool cli_flush(void);
+/** The exit status of a command that returned rc: an input/output error, said in a sentence, when its output was not written. */
+int cli_finish(int rc);
 /** Forgets a Ctrl-C that was heeded, where the program goes on. SIGTERM stays. */
 void cli_interrupt_over(void);
 #endif

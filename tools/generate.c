@@ -68,8 +68,7 @@ static int show_text(void *user, const ds_text_event *e)
         return cli_interrupted();
     cli_progress_end(&o->progress);
     fwrite(e->text, 1, e->n, stdout);
-    fflush(stdout);
-    return cli_interrupted();
+    return !cli_flush() || cli_interrupted();
 }
 
 static int show_progress(void *user, const char *what, uint64_t done, uint64_t total)
@@ -202,8 +201,7 @@ static void report(ds_model *m, const ds_generated *g, const out *o, double load
         print_texts(g);
     else if (isatty(1))
         putchar('\n');
-    fflush(stdout);
-    if (!quiet && !as_json)
+    if (cli_flush() && !quiet && !as_json)
         print_timing(g, load);
 }
 

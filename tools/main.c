@@ -1,5 +1,4 @@
 /* The `deepseek` command: finds the subcommand and runs it. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,10 +55,5 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes then is an error like a full disk, and temporary files are removed */
-    int rc = run(argc, argv);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && rc == 0) {
-        fprintf(stderr, "deepseek: standard output: cannot write: %s\n", strerror(errno));
-        rc = DS_E_IO;
-    }
-    return rc;
+    return cli_finish(run(argc, argv));
 }
