@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the languages add to a token: the same greedy text of a very small model from C, Python and Java, in turns.
 
-    bench/sdk.py [--rounds 15] [--build build] >>bench/results/sdk.csv
+    bench/sdk.py [--rounds 100] [--build build] >>bench/results/sdk.csv
 
 Each program makes the same text several times in each way (whole, with a callback, streamed) with one thread and prints the microseconds a
 token of each; this repeats that with fresh processes, and takes the median of all of a kind. The overhead is the language's median less C's of
@@ -76,7 +76,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build")
     p.add_argument("--tokens", type=int, default=200)
-    p.add_argument("--rounds", type=int, default=15, help="texts of each way in each process")
+    p.add_argument("--rounds", type=int, default=100, help="texts of each way in each process")
     p.add_argument("--processes", type=int, default=3, help="of each language, in turns")
     p.add_argument("--header", action="store_true", help="print the CSV header first")
     a = p.parse_args()

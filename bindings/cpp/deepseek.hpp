@@ -9,18 +9,14 @@
  *  streams and tokenizers must end before it does. What the options mean: docs/SDK.md and deepseek/generate.h. */
 #ifndef DEEPSEEK_HPP
 #define DEEPSEEK_HPP
-#include <condition_variable>
-#include <deque>
 #include <exception>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -150,6 +146,18 @@ struct Generation {
     ds_finish            finish = DS_FINISH_NONE;
 };
 
+namespace detail {
+
+inline Generation generation(const ds_generation &g)
+{
+    std::vector<int32_t> ids;
+    if (g.n_token)
+        ids.assign(g.token, g.token + g.n_token);
+    return { std::string(g.text, g.n_text), std::move(ids), g.n_prompt_token, g.prompt, g.choice, g.finish };
+}
+
+} // namespace detail
+
 /** Text and ids. Made by from_pretrained, or a model's own (which must outlive it). */
 class AutoTokenizer {
   public:
@@ -185,7 +193,7 @@ class AutoTokenizer {
     detail::Handle<ds_tokenizer, ds_tokenizer_close> owner_;
 };
 
-/** Pieces of one text as they are made, by a thread of its own. One pass over it; destroying it cancels what is left. */
+/** Pieces of one text, each made when it is asked for. One pass over it; destroying it ends what is left. */
 class Stream {
   public:
     class iterator {
@@ -216,81 +224,29 @@ class Stream {
     iterator begin() { return iterator(this); }
     iterator end() { return iterator(); }
 
-    /** The next piece; false at the end. Throws what the generation threw. */
+    /** Makes the next piece; false at the end. */
     bool next(std::string &piece)
     {
-        std::unique_lock<std::mutex> lock(state_->mutex);
-        state_->ready.wait(lock, [&] { return !state_->pieces.empty() || state_->ended; });
-        if (!state_->pieces.empty()) {
-            piece = std::move(state_->pieces.front());
-            state_->pieces.pop_front();
-            return true;
-        }
-        if (state_->error)
-            std::rethrow_exception(std::exchange(state_->error, nullptr));
-        return false;
+        const char *text;
+        size_t      n;
+        check(ds_text_stream_next(s_.get(), &text, &n));
+        piece.assign(text, n);
+        return n != 0;
     }
     /** Ends the text within a token. May be called from any thread. */
-    void cancel() noexcept
-    {
-        std::lock_guard<std::mutex> lock(state_->mutex);
-        state_->cancelled = true;
-    }
-    /** The whole continuation; waits for its end. */
+    void cancel() noexcept { ds_text_stream_cancel(s_.get()); }
+    /** The whole continuation; makes the rest of it. */
     Generation result()
     {
-        if (thread_.joinable())
-            thread_.join();
-        if (state_->error)
-            std::rethrow_exception(state_->error);
-        return state_->result;
-    }
-
-    Stream(Stream &&) noexcept = default;
-    Stream &operator=(Stream &&) = delete;
-    ~Stream()
-    {
-        if (!thread_.joinable())
-            return;
-        cancel();
-        thread_.join();
+        for (std::string rest; next(rest);) {
+        }
+        return detail::generation(*ds_text_stream_so_far(s_.get()));
     }
 
   private:
     friend class AutoModel;
-    struct State {
-        std::mutex              mutex;
-        std::condition_variable ready;
-        std::deque<std::string> pieces;
-        bool                    ended = false, cancelled = false;
-        std::exception_ptr      error;
-        Generation              result;
-    };
-    std::unique_ptr<State> state_ = std::make_unique<State>();
-    std::thread            thread_;
-
-    template <class Run> explicit Stream(Run run)
-    {
-        thread_ = std::thread([state = state_.get(), run = std::move(run)] {
-            Generation         result;
-            std::exception_ptr error;
-            try {
-                result = run([state](std::string_view piece) {
-                    std::lock_guard<std::mutex> lock(state->mutex);
-                    state->pieces.emplace_back(piece);
-                    state->ready.notify_one();
-                    return !state->cancelled;
-                });
-            } catch (...) {
-                error = std::current_exception();
-            }
-            std::lock_guard<std::mutex> lock(state->mutex);
-            state->result = std::move(result);
-            state->error = error;
-            state->ended = true;
-            state->ready.notify_all();
-        });
-    }
+    explicit Stream(ds_text_stream *s) : s_(s) {}
+    detail::Handle<ds_text_stream, ds_text_stream_close> s_;
 };
 
 /** How a model is opened. */
@@ -359,9 +315,13 @@ class AutoModel {
         return std::move(run({ prompt(text) }, options, &sink).front());
     }
     /** A range of pieces: for (const std::string &piece : model.stream("Once")) */
-    Stream stream(std::string text, Options options = {}) const
+    Stream stream(std::string_view text, const Options &options = {}) const
     {
-        return Stream([this, text = std::move(text), options = std::move(options)](auto emit) { return generate(text, options, emit); });
+        Raw             raw(options);
+        ds_prompt       p = prompt(text);
+        ds_text_stream *s;
+        check(ds_text_stream_open(&s, m_.get(), &p, &raw.o));
+        return Stream(s);
     }
     /** The answer to messages (JSON, [{"role": "user", "content": "..."}]) in the model's own chat format. */
     std::string chat(const std::string &messages, Options options = {}) const
@@ -372,7 +332,7 @@ class AutoModel {
     Stream chat_stream(const std::string &messages, Options options = {}) const
     {
         std::string text = chat_prompt(messages, options);
-        return stream(std::move(text), std::move(options));
+        return stream(text, options);
     }
 
     /** Log-probabilities, in nats, of each id given those before it; 0 for the first. */
@@ -414,6 +374,19 @@ class AutoModel {
     std::string                              path_;
     AutoModel(ds_model *m, std::string path) : m_(m), path_(std::move(path)) {}
 
+    /** Options as C wants them, pointing into the caller's. */
+    struct Raw {
+        explicit Raw(const Options &options) : o(options.o)
+        {
+            for (const std::string &s : options.stops)
+                stop.push_back(s.c_str());
+            o.sampling = &options.s;
+            o.stop = stop.data();
+            o.n_stop = static_cast<int64_t>(stop.size());
+        }
+        ds_generate_options       o;
+        std::vector<const char *> stop;
+    };
     struct Sink {
         bool (*call)(void *user, std::string_view piece);
         void              *user;
@@ -450,24 +423,17 @@ class AutoModel {
     }
     std::vector<Generation> run(const std::vector<ds_prompt> &prompts, const Options &options, Sink *sink) const
     {
-        ds_generate_options       o = options.o;
-        std::vector<const char *> stop;
-        ds_generated             *made;
-        for (const std::string &s : options.stops)
-            stop.push_back(s.c_str());
-        o.sampling = &options.s;
-        o.stop = stop.data();
-        o.n_stop = static_cast<int64_t>(stop.size());
-        o.on_text = sink ? on_text : nullptr;
-        o.user = sink;
-        check(ds_generate(m_.get(), prompts.data(), static_cast<int64_t>(prompts.size()), &o, &made));
+        Raw           raw(options);
+        ds_generated *made;
+        raw.o.on_text = sink ? on_text : nullptr;
+        raw.o.user = sink;
+        check(ds_generate(m_.get(), prompts.data(), static_cast<int64_t>(prompts.size()), &raw.o, &made));
         detail::Handle<ds_generated, ds_generated_free> owner(made);
         if (sink && sink->error)
             std::rethrow_exception(sink->error);
         std::vector<Generation> out;
         for (const ds_generation *g = made->item; g < made->item + made->n; g++)
-            out.push_back({ std::string(g->text, g->n_text), std::vector<int32_t>(g->token, g->token + g->n_token), g->n_prompt_token, g->prompt,
-                            g->choice, g->finish });
+            out.push_back(detail::generation(*g));
         return out;
     }
     std::string chat_prompt(const std::string &messages, Options &options) const

@@ -202,6 +202,9 @@ DS_API ds_status ds_text_stream_open(ds_text_stream **out, ds_model *m, const ds
  *  n = 0 means that the text is over. All pieces together are ds_generate's text for the same options. One thread at a time; errors as of
  *  ds_generate, and the same one again after that. */
 DS_API ds_status ds_text_stream_next(ds_text_stream *s, const char **text, size_t *n);
+/** One pass of that, for programs that look at something else in between, such as signals: n may also be 0 because only a part of the
+ *  prompt was read, or half a character was drawn; *over says that nothing comes any more. */
+DS_API ds_status ds_text_stream_step(ds_text_stream *s, const char **text, size_t *n, bool *over);
 /** Ends the text within a token (DS_FINISH_CANCELLED), also from another thread, while ds_text_stream_next runs. */
 DS_API void ds_text_stream_cancel(ds_text_stream *s);
 /** What there is so far; its text is set when the stream is over. Owned by the stream, and changed by the next ds_text_stream_next. */

@@ -91,7 +91,7 @@ ds_status ds_text_stream_open(ds_text_stream **out, ds_model *m, const ds_prompt
 }
 
 /* The next part of the prompt, or the token that was drawn last; then a token is drawn when all is read. */
-static ds_status step(ds_text_stream *s)
+static ds_status pass(ds_text_stream *s)
 {
     int64_t read = ds_sequence_length(s->sequence), left = s->n_prompt - read;
     ds_feed feed = { s->sequence, s->prompt + read, left < s->m->batch ? left : s->m->batch };
@@ -123,17 +123,18 @@ static ds_status finish(ds_text_stream *s)
 
 static ds_status advance(ds_text_stream *s)
 {
-    while (!s->piece.len && s->g.finish == DS_FINISH_NONE) {
-        DS_TRY(stopped(s) ? ds_continuation_end(&s->c, DS_FINISH_CANCELLED) : step(s));
+    if (!s->piece.len && s->g.finish == DS_FINISH_NONE) {
+        DS_TRY(stopped(s) ? ds_continuation_end(&s->c, DS_FINISH_CANCELLED) : pass(s));
         DS_TRY(s->status);
     }
     return s->g.finish == DS_FINISH_NONE ? DS_OK : finish(s);
 }
 
-ds_status ds_text_stream_next(ds_text_stream *s, const char **text, size_t *n)
+ds_status ds_text_stream_step(ds_text_stream *s, const char **text, size_t *n, bool *over)
 {
     *text = "";
     *n = 0;
+    *over = true;
     if (s->status != DS_OK)
         return ds_fail(s->status, "%s", s->error ? s->error : "out of memory");
     if (!s->waiting)
@@ -146,6 +147,16 @@ ds_status ds_text_stream_next(ds_text_stream *s, const char **text, size_t *n)
     }
     *text = s->piece.len ? s->piece.data : "";
     *n = s->piece.len;
+    *over = !s->piece.len && s->g.finish != DS_FINISH_NONE;
+    return DS_OK;
+}
+
+ds_status ds_text_stream_next(ds_text_stream *s, const char **text, size_t *n)
+{
+    bool over;
+    do
+        DS_TRY(ds_text_stream_step(s, text, n, &over));
+    while (!*n && !over);
     return DS_OK;
 }
 

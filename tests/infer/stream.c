@@ -135,6 +135,18 @@ static void long_prompt(void **state)
     o.max_new_tokens = 4;
     model->batch = 16;
     check(&(ds_prompt){ .token = ids, .n_token = 100 }, &o);
+    ds_text_stream *s = begin(&(ds_prompt){ .token = ids, .n_token = 100 }, &o); /* pass by pass: seven for the prompt */
+    const char     *text;
+    size_t          n;
+    bool            over = false;
+    int             passes = 0;
+    for (; !over; passes++) {
+        assert_int_equal(ds_text_stream_step(s, &text, &n, &over), DS_OK);
+        assert_int_equal(ds_text_stream_so_far(s)->n_token, passes < 6 ? 0 : passes < 9 ? passes - 5 : 4);
+        assert_true(!over || n == 0);
+    }
+    assert_true(passes == 10 || passes == 11); /* the last piece, and then that it is over */
+    ds_text_stream_close(&s);
     model->batch = batch;
 }
 

@@ -3,8 +3,11 @@
 import ctypes
 import math
 import os
+import signal
+import threading
 from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_bool, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t,
                     c_uint64, c_uint, c_void_p, sizeof)
+from typing import Any
 
 from ._errors import error
 
@@ -106,7 +109,7 @@ _STATUS = {  # functions that return a ds_status: their arguments
     "ds_model_open": [POINTER(c_void_p), c_char_p, POINTER(ModelOptions)],
     "ds_generate": [c_void_p, POINTER(Prompt), c_int64, POINTER(GenerateOptions), POINTER(POINTER(CGenerated))],
     "ds_text_stream_open": [POINTER(c_void_p), c_void_p, POINTER(Prompt), POINTER(GenerateOptions)],
-    "ds_text_stream_next": [c_void_p, POINTER(c_void_p), POINTER(c_size_t)],
+    "ds_text_stream_step": [c_void_p, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_bool)],
     "ds_prompt_encode": [c_void_p, c_char_p, c_size_t, POINTER(GenerateOptions), POINTER(POINTER(c_int32)), POINTER(c_int64)],
     "ds_model_score": [c_void_p, POINTER(c_int32), c_int64, POINTER(c_float), ProgressFn, c_void_p],
     "ds_model_embed": [c_void_p, POINTER(c_int32), c_int64, POINTER(c_float), ProgressFn, c_void_p],
@@ -161,6 +164,35 @@ def check(status: int) -> None:
         raise error(status, lib.ds_status_name(status).decode(), lib.ds_error().decode("utf-8", "replace"))
 
 
+class Interruptible:
+    """Around a call of the library that calls back. Python would raise KeyboardInterrupt at a callback's first instruction, before any
+    `try`, where ctypes drops it; so Ctrl-C is only noted (callbacks end the call when it was `asked` for) and raised after the call."""
+
+    def __init__(self) -> None:
+        self._pending: Any = None
+        self._handler: Any = None
+
+    def _note(self, number: int, frame: Any) -> None:
+        self._pending = (number, frame)
+
+    def asked(self) -> bool:
+        return self._pending is not None
+
+    def __enter__(self) -> "Interruptible":
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if callable(handler):
+                signal.signal(signal.SIGINT, self._note)
+                self._handler = handler
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            if self._pending:
+                self._handler(*self._pending)
+
+
 def version() -> str:
     return lib.ds_version().decode()
 
@@ -198,9 +230,10 @@ def hub_resolve(name, revision=None, cache_dir=None, token=None, local_files_onl
     o = HubOpts()
     o.revision, o.cache_dir, o.token, o.source = (None if s is None else os.fsencode(s) for s in (revision, cache_dir, token, source))
     o.download, o.no_weights = not local_files_only, no_weights
-    o.progress = progress or ProgressFn()
-    path = c_void_p()
-    check(lib.ds_hub_resolve(os.fsencode(name), byref(o), byref(path)))
+    path, interruptible = c_void_p(), Interruptible()
+    o.progress = progress or ProgressFn(lambda *_: interruptible.asked())
+    with interruptible:
+        check(lib.ds_hub_resolve(os.fsencode(name), byref(o), byref(path)))
     out = ctypes.string_at(path.value)
     lib.ds_free(path)
     return os.fsdecode(out)

@@ -11,7 +11,7 @@ from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_uint64
 from typing import Any, Awaitable, Callable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from ._errors import DeepseekError, DeviceError, UnsupportedError
-from ._lib import (CGenerated, GenerateOptions, ModelInfo, ModelOptions, ProgressFn, Prompt, Sampling, TextFn, check, dtype_number, hub_resolve,
+from ._lib import (CGenerated, GenerateOptions, Interruptible, ModelInfo, ModelOptions, ProgressFn, Prompt, Sampling, TextFn, check, dtype_number, hub_resolve,
                    id_array, lib, take_ids)
 from ._stream import AsyncStream, NativeStream, Stream
 from ._tokenizer import AutoTokenizer, Messages, render
@@ -71,12 +71,14 @@ class AutoModel:
         o.device = str(device).encode()
         o.dtype, o.kv_dtype = dtype_number(dtype), dtype_number(kv_dtype)
         o.threads, o.context, o.memory = threads, context, _bytes(memory)
-        o.progress = ProgressFn(_guard_progress(progress, caught))
+        interruptible = Interruptible()
+        o.progress = ProgressFn(_guard_progress(progress, caught, interruptible.asked))
         if str(device).split(":")[0] not in ("auto", "cpu"):  # before anything is downloaded
             _check_device(o)
         try:
-            path = hub_resolve(name_or_path, revision, cache_dir, token, local_files_only, source=source, progress=o.progress)
-            check(lib.ds_model_open(byref(handle), os.fsencode(path), byref(o)))
+            with interruptible:
+                path = hub_resolve(name_or_path, revision, cache_dir, token, local_files_only, source=source, progress=o.progress)
+                check(lib.ds_model_open(byref(handle), os.fsencode(path), byref(o)))
         except DeepseekError:
             if caught:
                 raise caught[0] from None
@@ -178,7 +180,7 @@ class AutoModel:
         if stream is True:
             if job.several:
                 raise ValueError("stream=True takes one prompt: use a function, or one Stream for each prompt")
-            return Stream(job.open(self, cancel))
+            return Stream(job.open(self, cancel.is_set if cancel else _never))
         return job.run(self, stream or None, (cancel,), final=True)
 
     def generate_async(self, inputs: Union[Input, Sequence[Input]], *, stream: bool = False, **options: Any) -> Any:
@@ -221,14 +223,13 @@ class AutoModel:
         return take_ids(ids, n)
 
     def _numbers(self, call: Any, width: Optional[int], text: Input, add_special_tokens: bool) -> Tuple[List[int], List[float]]:
-        caught: List[BaseException] = []
         handle = self._enter()
         try:
             ids = self._encode(handle, text, add_special_tokens)
             out = (c_float * max(1, width or len(ids)))()
-            status = call(handle, id_array(ids), len(ids), out, ProgressFn(_guard_progress(None, caught)), None)
-            if caught:
-                raise caught[0]
+            with Interruptible() as i:
+                progress = ProgressFn(_guard_progress(None, [], lambda: self._closing or i.asked()))
+                status = call(handle, id_array(ids), len(ids), out, progress, None)
             check(status)
             return ids, list(out)
         finally:
@@ -297,34 +298,48 @@ class _Job:
         return prompts
 
     def run(self, model: AutoModel, emit: Optional[Callable[[str], Any]], cancel: Sequence[Optional[threading.Event]], final: bool = False) -> Any:
-        sampling, prompts, caught = self._sampling(), self._prompts(), []  # type: ignore[var-annotated]
-        c, out = self._options(sampling), POINTER(CGenerated)()
         events = [e for e in cancel if e is not None]
-        stopped = (lambda: model._closing or any(e.is_set() for e in events)) if events else (lambda: model._closing)
-        c.on_text, c.progress = TextFn(_on_text(emit, stopped, caught)), ProgressFn(_guard_progress(None, caught, stopped))
-        handle = model._enter()
-        try:
-            status = lib.ds_generate(handle, prompts, len(self.inputs), byref(c), byref(out))
-            if caught:
-                raise caught[0]
-            check(status)
-            found = [self._generation(g, sampling.seed) for g in out.contents.item[: out.contents.n]]
-        finally:
-            lib.ds_generated_free(byref(out))
-            model._leave()
+        if emit is not None and not self.several:
+            found = [self._one(model, emit, lambda: any(e.is_set() for e in events))]
+        else:
+            found = self._batch(model, emit, lambda: model._closing or any(e.is_set() for e in events))
         results = [self._result(g) for g in found] if final else found
         return results if self.several else results[0]
 
-    def open(self, model: AutoModel, cancel: Optional[threading.Event]) -> NativeStream:
-        """The one text, piece by piece."""
-        sampling, caught, out = self._sampling(), [], c_void_p()  # type: ignore[var-annotated]
-        c = self._options(sampling)
-        progress = ProgressFn(_guard_progress(None, caught, cancel.is_set if cancel else lambda: False))
-        c.progress = progress  # also where Ctrl-C is noticed
+    def _one(self, model: AutoModel, emit: Callable[[str], Any], stopped: Callable[[], bool]) -> Generation:
+        source = self.open(model, stopped)
+        try:
+            for piece in iter(source.next, None):
+                if emit(piece) is False:
+                    break
+        finally:
+            source.close()
+        return source.result
+
+    def _batch(self, model: AutoModel, emit: Optional[Callable[[str], Any]], stopped: Callable[[], bool]) -> List[Generation]:
+        sampling, prompts, caught = self._sampling(), self._prompts(), []  # type: ignore[var-annotated]
+        c, out, interruptible = self._options(sampling), POINTER(CGenerated)(), Interruptible()
+        progress = _guard_progress(None, caught, lambda: interruptible.asked() or stopped())
+        c.on_text, c.progress = TextFn(_on_text(emit, caught)) if emit else TextFn(), ProgressFn(progress)
         handle = model._enter()
         try:
-            check(lib.ds_text_stream_open(byref(out), handle, self._prompts(), byref(c)))
-            return NativeStream(out, (progress, model), caught, lambda g: self._generation(g, sampling.seed), model._streams)
+            with interruptible:
+                status = lib.ds_generate(handle, prompts, len(self.inputs), byref(c), byref(out))
+            if caught:
+                raise caught[0]
+            check(status)
+            return [self._generation(g, sampling.seed) for g in out.contents.item[: out.contents.n]]
+        finally:
+            lib.ds_generated_free(byref(out))
+            model._leave()
+
+    def open(self, model: AutoModel, stopped: Callable[[], bool]) -> NativeStream:
+        """The one text, piece by piece."""
+        sampling, out = self._sampling(), c_void_p()
+        handle = model._enter()
+        try:
+            check(lib.ds_text_stream_open(byref(out), handle, self._prompts(), byref(self._options(sampling))))
+            return NativeStream(out, model, stopped, lambda g: self._generation(g, sampling.seed), model._streams)
         finally:
             model._leave()
 
@@ -350,36 +365,38 @@ _DEFAULTS.update(num_return_sequences=1, ignore_eos=False, add_special_tokens=Tr
 _OPTIONS = set(_DEFAULTS)
 
 
-def _on_text(emit: Optional[Callable[[str], Any]], stopped: Callable[[], bool], caught: list) -> Callable[..., int]:
+def _on_text(emit: Callable[[str], Any], caught: list) -> Callable[..., int]:
     """The callback of ds_generate: pieces never end inside a UTF-8 character, so each decodes by itself."""
     string_at = ctypes.string_at
-    ended: list = []  # what was held back still comes after a stop
+    ended: set = set()  # texts that are stopped: what was held back still comes
 
     def on_text(_user: Any, event: Any) -> int:
         try:
-            if emit is not None and not ended:
-                e = event.contents
-                if e.n and emit(string_at(e.text, e.n).decode("utf-8", "replace")) is False:
-                    ended.append(True)
-                    return 1
-            return 1 if stopped() else 0
-        except BaseException as e:  # KeyboardInterrupt too: raised again after the call
-            ended.append(True)
+            e = event.contents
+            which = e.prompt, e.choice
+            if e.n and not caught and which not in ended and emit(string_at(e.text, e.n).decode("utf-8", "replace")) is False:
+                ended.add(which)
+            return 1 if caught or which in ended else 0
+        except BaseException as e:  # raised again after the call
             caught.append(e)
             return 1
 
     return on_text
 
 
-def _guard_progress(progress: Optional[Callable[[str, int, int], Any]], caught: list, stopped: Callable[[], bool] = lambda: False) -> Callable[..., int]:
+def _guard_progress(progress: Optional[Callable[[str, int, int], Any]], caught: list, stopped: Callable[[], Any]) -> Callable[..., int]:
     def on_progress(_user: Any, what: bytes, done: int, total: int) -> int:
         try:
-            return 1 if stopped() or (progress is not None and progress(what.decode(), done, total) is False) else 0
+            return 1 if caught or stopped() or (progress is not None and progress(what.decode(), done, total) is False) else 0
         except BaseException as e:
             caught.append(e)
             return 1
 
     return on_progress
+
+
+def _never() -> bool:
+    return False
 
 
 def _check_device(o: ModelOptions) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from ctypes import byref, c_size_t, c_void_p, string_at
-from typing import Any, AsyncIterator, Callable, Iterator, List, Optional, Set
+from ctypes import byref, c_bool, c_size_t, c_void_p, string_at
+from typing import Any, AsyncIterator, Callable, Iterator, Optional, Set
 
 from ._lib import check, lib
 
@@ -48,34 +48,37 @@ class Stream(Iterator[str]):
 
 class NativeStream:
     """A ds_text_stream. The model's set of `open` ones holds it, not the Stream that may be dropped, and closes what is left before the
-    model goes."""
+    model goes. `kept` is what the text needs, such as the model."""
 
-    def __init__(self, handle: c_void_p, kept: Any, caught: List[BaseException], finish: Callable[[Any], Any], open_: Set["NativeStream"]) -> None:
-        self._handle, self._kept, self._caught, self._finish, self._open = handle, kept, caught, finish, open_
+    def __init__(self, handle: c_void_p, kept: Any, stopped: Callable[[], bool], finish: Callable[[Any], Any], open_: Set["NativeStream"]) -> None:
+        self._handle, self._kept, self._stopped, self._finish, self._open = handle, kept, stopped, finish, open_
         self._lock = threading.RLock()  # of whoever makes pieces
         self._gate = threading.Lock()  # of the handle: held for a moment only
-        self._text, self._n = c_void_p(), c_size_t()
-        self._text_ref, self._n_ref = byref(self._text), byref(self._n)
+        self._text, self._n, self._over = c_void_p(), c_size_t(), c_bool()
+        self._out = byref(self._text), byref(self._n), byref(self._over)
         self.result: Any = None
         open_.add(self)
 
     def next(self) -> Optional[str]:
+        """The next piece. Passes are separate calls, so that Ctrl-C is noticed between them."""
         with self._lock:
-            if not self._handle:
-                return None
-            status = lib.ds_text_stream_next(self._handle, self._text_ref, self._n_ref)
-            n = self._n.value
-            if n and not self._caught:
-                return string_at(self._text.value, n).decode("utf-8", "replace")  # a piece never ends inside a character
-            try:
-                check(status)
-                if self._caught:
-                    raise self._caught[0]
-            except BaseException:
-                self._release()
-                raise
-            self.close()
+            while self._handle:
+                if self._stopped():
+                    lib.ds_text_stream_cancel(self._handle)
+                if lib.ds_text_stream_step(self._handle, *self._out):
+                    self._fail()
+                n = self._n.value
+                if n:
+                    return string_at(self._text.value, n).decode("utf-8", "replace")  # a piece never ends inside a character
+                if self._over.value:
+                    self.close()
             return None
+
+    def _fail(self) -> None:
+        try:
+            check(lib.ds_text_stream_step(self._handle, *self._out))  # says it again
+        finally:
+            self._release()
 
     def close(self) -> None:
         with self._gate:
@@ -84,7 +87,7 @@ class NativeStream:
         with self._lock:
             if not self._handle:
                 return
-            while not lib.ds_text_stream_next(self._handle, self._text_ref, self._n_ref) and self._n.value:
+            while not lib.ds_text_stream_step(self._handle, *self._out) and not self._over.value:
                 pass  # what was held back
             self.result = self._finish(lib.ds_text_stream_so_far(self._handle).contents)
             self._release()

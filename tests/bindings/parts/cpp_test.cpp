@@ -126,8 +126,7 @@ int main(int, char **argv)
     deepseek::Stream s = m.stream("Hello", o);
     s.cancel();
     CHECK(s.result().finish == DS_FINISH_CANCELLED);
-    deepseek::Stream failing = m.stream("Hello", deepseek::Options().max_length(1));
-    CHECK(status_of([&] { for (const std::string &p : failing) CHECK(p.empty()); }) == DS_E_ARG);
+    CHECK(status_of([&] { m.stream("Hello", deepseek::Options().max_length(1)); }) == DS_E_ARG);
 
     deepseek::AutoModel moved = std::move(m);
     std::string         hello = moved.generate("Hello", deepseek::Options().max_new_tokens(3)), full;
