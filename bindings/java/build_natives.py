@@ -51,7 +51,7 @@ def main():
             f.write(data)
     jar = os.path.join(out, f"deepseek-{version}-{system}.jar")
     with zipfile.ZipFile(jar + ".part", "w", zipfile.ZIP_DEFLATED, compresslevel=6) as z:
-        build_wheel.add(z, "META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\n\r\n")
+        build_wheel.add(z, "META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\nAutomatic-Module-Name: deepseek.natives\r\n\r\n")
         for name in sorted(files):
             build_wheel.add(z, name, files[name])
     os.replace(jar + ".part", jar)

@@ -211,6 +211,8 @@ static ds_status load_resident(ds_weights *w, ds_exec *ex, const ds_load_opts *o
     load_job      j = { .w = w, .o = o, .lock = PTHREAD_MUTEX_INITIALIZER };
     for (int64_t b = 0; b < w->n_resident; b++)
         j.n_part += w->block[b].n_part;
+    if (o->progress && o->progress(o->user, "loading", 0, w->total) != 0) /* later only when this thread gets a part of the work */
+        return ds_fail(DS_E_CANCELLED, "loading was stopped");
     j.first = ds_arena_calloc(&w->arena, (size_t)(j.n_part + 1) * sizeof *j.first);
     j.buffer = ds_arena_calloc(&w->arena, (size_t)ds_pool_size(pool) * sizeof *j.buffer);
     if (!j.first || !j.buffer)

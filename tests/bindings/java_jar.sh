@@ -53,6 +53,10 @@ run "$classes:$natives" >"$scratch/out" 2>&1 || fail "after damage: $(cat "$scra
 cmp "$dir/libdeepseek_jni.so" "$scratch/a/natives/deepseek/natives/linux-$(uname -m)/libdeepseek_jni.so" || exit 1
 [ -s "$crypto" ] && [ "$(stat -c %i "$dir/models/nano.gguf")" = "$before" ] || fail "the wrong files were unpacked again"
 
+# As modules.
+(cd / && java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -p "$classes:$natives" --add-modules deepseek,deepseek.natives -cp "$scratch/example" QuickStart) \
+    >"$scratch/out" 2>&1 && cmp "$scratch/out" "$scratch/out1" || fail "as modules: $(cat "$scratch/out")"
+
 # A JAR that is damaged.
 mkdir -p "$scratch/bad"
 cp -r "$scratch/a/natives/deepseek" "$scratch/bad"

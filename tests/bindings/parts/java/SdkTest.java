@@ -332,7 +332,7 @@ public final class SdkTest extends Runner {
         }
     }
 
-    /** A model takes about half a megabyte: a thousand that are not released would show. */
+    /** A model takes eight megabytes: five in 800 that are not released would show. */
     void testThousandModels() throws Exception {
         openAndClose(200, false);
         long before = residentKilobytes();

@@ -41,7 +41,7 @@ final class Library {
         String from;
         if (named != null && !named.isEmpty())
             from = loadFile(named(named));
-        else if (Library.class.getResource(resource("FILES")) != null)
+        else if (Library.class.getClassLoader().getResource(resource("FILES")) != null)
             from = loadFile(unpack());
         else
             from = loadFromPath();
@@ -56,7 +56,7 @@ final class Library {
     }
 
     private static String resource(String file) {
-        return "/deepseek/natives/" + platform() + "/" + file;
+        return "deepseek/natives/" + platform() + "/" + file;
     }
 
     private static Path named(String path) {
@@ -146,7 +146,7 @@ final class Library {
     }
 
     private static InputStream open(String name) throws IOException {
-        InputStream in = Library.class.getResourceAsStream(resource(name));
+        InputStream in = Library.class.getClassLoader().getResourceAsStream(resource(name)) /* on the class path or in a module */;
         if (in == null)
             throw new IOException("the natives JAR has no " + resource(name));
         return in;
