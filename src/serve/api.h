@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "deepseek/generate.h"
+#include "deepseek/tools.h"
 #include "serve/http.h"
 #include "serve/models.h"
 #include "serve/writer.h"
@@ -51,7 +52,8 @@ bool ds_refuse_status(ds_exchange *x, const char *param, ds_status st);
 
 /* ---- a call that makes text ---- */
 
-typedef struct ds_call ds_call;
+typedef struct ds_call         ds_call;
+typedef struct ds_choice_calls ds_choice_calls;
 
 /** A continuation of one prompt. */
 typedef struct ds_choice {
@@ -61,6 +63,7 @@ typedef struct ds_choice {
     int64_t n_char;   /* characters of those */
     int64_t n_token;  /* tokens that have been told */
     bool    begun;    /* its first chunk is out */
+    ds_choice_calls *calls; /* of tools; NULL at first */
 } ds_choice;
 
 /** One prompt, and its request in the batcher. */
@@ -98,6 +101,9 @@ struct ds_call {
     ds_params           p;
     ds_generate_options o;
     const ds_grammar   *grammar; /* held */
+    ds_tools           *tools;   /* those of the request, or NULL */
+    ds_tool_choice      choice;
+    bool                parse_calls;
     char                id[48];
     int64_t             created; /* seconds since 1970 */
     double              start;
@@ -141,6 +147,21 @@ int64_t ds_choice_ready(const ds_call *c, const ds_choice *k, const ds_text_even
 ds_status ds_token_text(const ds_call *c, int32_t token, char **text, size_t *n);
 /** "stop", "length". */
 const char *ds_finish_reason(ds_finish f);
+
+/* ---- tools (tools.c) ---- */
+
+/** A piece of an answer, or all of it, as a client sees it. */
+typedef struct ds_answer_piece {
+    const ds_writer *content; /* text, escaped for JSON; NULL: the event's own text */
+    const ds_writer *calls;   /* elements of "tool_calls", or NULL */
+    const char      *finish;
+} ds_answer_piece;
+
+/** Reads tools and tool_choice; with a grammar that keeps calls valid. On failure the exchange has been answered. */
+bool ds_call_tools(ds_call *c);
+/** Finds calls in a choice's next text. False: c->out.st says why not. */
+bool ds_choice_read(ds_call *c, ds_choice *k, const ds_text_event *e, ds_answer_piece *p);
+void ds_choice_calls_free(ds_choice *k);
 
 /** response_format or grammar into c->grammar and the sampling. On failure the exchange has been answered. */
 bool ds_call_constrain(ds_call *c);

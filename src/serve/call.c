@@ -16,6 +16,8 @@
 static void free_parts(ds_call *c)
 {
     for (int64_t i = 0; i < c->n_part; i++) {
+        for (int64_t k = 0; c->part[i].choice && k < c->p.n; k++)
+            ds_choice_calls_free(&c->part[i].choice[k]);
         ds_free(c->part[i].token);
         ds_free(c->part[i].text);
         ds_free(c->part[i].choice);
@@ -30,6 +32,7 @@ static void free_call(ds_call *c)
     if (c->grammar)
         ds_grammars_release(c->l->grammars, &c->grammar);
     free_parts(c);
+    ds_tools_close(&c->tools);
     if (c->l)
         ds_models_release(c->models, c->l);
     ds_free((void *)c->p.sampling.bias);

@@ -56,20 +56,46 @@ static void write_logprobs(ds_call *c, ds_choice *k, const ds_text_event *e)
     ds_write_raw(o, "],\"refusal\":null}");
 }
 
-static void write_whole(ds_call *c, ds_choice *k, const ds_text_event *e)
+/* The content of a message or a delta. */
+static void write_content(ds_call *c, const ds_answer_piece *p, const ds_text_event *e)
 {
-    ds_write_printf(&c->out, "{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":", (long long)k->index);
-    ds_write_text(&c->out, e->text, e->n);
-    ds_write_raw(&c->out, ",\"refusal\":null}");
-    write_logprobs(c, k, e);
-    ds_write_printf(&c->out, ",\"finish_reason\":\"%s\"}", ds_finish_reason(e->finish));
+    ds_write_raw(&c->out, "\"");
+    if (p->content)
+        ds_write_add(&c->out, p->content);
+    else
+        ds_write_inner(&c->out, e->text, e->n);
+    ds_write_raw(&c->out, "\"");
 }
 
-/* The role, the text, the end: each is a piece of its own. */
-static void write_piece(ds_call *c, ds_choice *k, const ds_text_event *e)
+static void write_calls(ds_call *c, const ds_answer_piece *p)
+{
+    ds_write_raw(&c->out, "\"tool_calls\":[");
+    ds_write_add(&c->out, p->calls);
+    ds_write_raw(&c->out, "]");
+}
+
+static void write_whole(ds_call *c, ds_choice *k, const ds_text_event *e, const ds_answer_piece *p)
+{
+    ds_write_printf(&c->out, "{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":", (long long)k->index);
+    if (p->calls && p->content->b.len == 0)
+        ds_write_raw(&c->out, "null");
+    else
+        write_content(c, p, e);
+    ds_write_raw(&c->out, ",\"refusal\":null");
+    if (p->calls) {
+        ds_write_raw(&c->out, ",");
+        write_calls(c, p);
+    }
+    ds_write_raw(&c->out, "}");
+    write_logprobs(c, k, e);
+    ds_write_printf(&c->out, ",\"finish_reason\":\"%s\"}", p->finish);
+}
+
+/* The role, the text, calls, the end: each is a piece of its own. */
+static void write_piece(ds_call *c, ds_choice *k, const ds_text_event *e, const ds_answer_piece *p)
 {
     long long index = k->index;
-    bool      text = e->n || ds_choice_ready(c, k, e) > k->n_token;
+    bool      text = (p->content ? p->content->b.len : e->n) || ds_choice_ready(c, k, e) > k->n_token, last = e->finish != DS_FINISH_NONE;
     if (!k->begun) {
         ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}", index);
         ds_answer_next(c);
@@ -77,23 +103,33 @@ static void write_piece(ds_call *c, ds_choice *k, const ds_text_event *e)
     k->begun = true;
     if (text) {
         ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{\"content\":", index);
-        ds_write_text(&c->out, e->text, e->n);
+        write_content(c, p, e);
         ds_write_raw(&c->out, "}");
         write_logprobs(c, k, e);
         ds_write_raw(&c->out, ",\"finish_reason\":null}");
-        if (e->finish != DS_FINISH_NONE)
+        if (p->calls || last)
             ds_answer_next(c);
     }
-    if (e->finish != DS_FINISH_NONE)
-        ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}", index, ds_finish_reason(e->finish));
+    if (p->calls) {
+        ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{", index);
+        write_calls(c, p);
+        ds_write_raw(&c->out, "},\"logprobs\":null,\"finish_reason\":null}");
+        if (last)
+            ds_answer_next(c);
+    }
+    if (last)
+        ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}", index, p->finish);
 }
 
 static void write_choice(ds_call *c, ds_choice *k, const ds_text_event *e)
 {
+    ds_answer_piece p;
+    if (!ds_choice_read(c, k, e, &p))
+        return;
     if (c->p.stream)
-        write_piece(c, k, e);
+        write_piece(c, k, e, &p);
     else
-        write_whole(c, k, e);
+        write_whole(c, k, e, &p);
 }
 
 /* ---- prompts ---- */
@@ -109,7 +145,7 @@ static bool set_options(ds_call *c)
 
 static bool prepare(ds_call *c)
 {
-    if (!set_options(c) || !ds_call_parts(c, 1))
+    if (!set_options(c) || !ds_call_tools(c) || !ds_call_parts(c, 1))
         return false;
     ds_part *p = c->part;
     if (!ds_prompt_of_messages(c->l, &c->p, c->x, &p->token, &p->prompt.n_token))

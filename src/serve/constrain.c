@@ -6,9 +6,24 @@
 #include "serve/api.h"
 #include "serve/grammars.h"
 
-static bool use(ds_call *c, ds_grammar_kind kind, const char *text, size_t n, const char *param)
+static ds_status make_gbnf(void *user, const ds_tokenizer *t, ds_grammar **out)
 {
-    ds_status st = ds_grammars_get(c->l->grammars, kind, text, n, &c->grammar);
+    return ds_grammar_from_gbnf(out, t, user, strlen(user));
+}
+
+static ds_status make_schema(void *user, const ds_tokenizer *t, ds_grammar **out)
+{
+    return ds_grammar_from_json_schema(out, t, user, strlen(user));
+}
+
+static ds_status make_object(void *user, const ds_tokenizer *t, ds_grammar **out)
+{
+    return ds_grammar_json_object(out, t);
+}
+
+static bool use(ds_call *c, ds_grammar_make_fn *make, const char *text, const char *param)
+{
+    ds_status st = ds_grammars_get(c->l->grammars, make, (void *)text, text, strlen(text), &c->grammar);
     c->p.sampling.grammar = c->grammar;
     return st == DS_OK || ds_refuse_status(c->x, param, st);
 }
@@ -22,7 +37,7 @@ static bool use_schema(ds_call *c, const json_t *schema, const char *param)
         ds_reply_status(c->x, ds_fail(DS_E_NOMEM, "there is no memory for the schema"));
         return false;
     }
-    bool good = use(c, DS_GRAMMAR_SCHEMA, text, strlen(text), param);
+    bool good = use(c, make_schema, text, param);
     ds_free(text);
     return good;
 }
@@ -34,12 +49,12 @@ bool ds_call_constrain(ds_call *c)
     if (c->p.grammar && type && strcmp(type, "text") != 0)
         return ds_refuse(c->x, "grammar", "invalid_value", "'grammar' and 'response_format' cannot be used together.");
     if (c->p.grammar)
-        return use(c, DS_GRAMMAR_GBNF, c->p.grammar, strlen(c->p.grammar), "grammar");
+        return use(c, make_gbnf, c->p.grammar, "grammar");
     if (!f || (type && strcmp(type, "text") == 0))
         return true;
     if (type && strcmp(type, "json_object") == 0)
         return json_object_get(f, "schema") ? use_schema(c, json_object_get(f, "schema"), "response_format.schema")
-                                            : use(c, DS_GRAMMAR_OBJECT, "", 0, "response_format");
+                                            : use(c, make_object, "", "response_format");
     if (!type || strcmp(type, "json_schema") != 0)
         return ds_refuse(c->x, "response_format.type", "invalid_value",
                          "Invalid 'response_format.type': expected 'text', 'json_object' or 'json_schema', but got %s instead.",

@@ -9,12 +9,12 @@
 enum { KEPT = 32 }; /* that nobody uses now */
 
 typedef struct entry {
-    struct entry   *next; /* the one used before this one */
-    ds_grammar_kind kind;
-    char           *text;
-    size_t          n;
-    ds_grammar     *grammar;
-    int64_t         users;
+    struct entry       *next; /* the one used before this one */
+    ds_grammar_make_fn *make;
+    char               *key;
+    size_t              n;
+    ds_grammar         *grammar;
+    int64_t             users;
 } entry;
 
 struct ds_grammars {
@@ -38,7 +38,7 @@ static void free_entry(entry *e)
     if (!e)
         return;
     ds_grammar_free(&e->grammar);
-    ds_free(e->text);
+    ds_free(e->key);
     ds_free(e);
 }
 
@@ -57,11 +57,11 @@ void ds_grammars_destroy(ds_grammars **pg)
 }
 
 /* Takes the entry to the front of the list; NULL when there is none. */
-static entry *find(ds_grammars *g, ds_grammar_kind kind, const char *text, size_t n)
+static entry *find(ds_grammars *g, ds_grammar_make_fn *fn, const char *key, size_t n)
 {
     for (entry **p = &g->first; *p; p = &(*p)->next) {
         entry *e = *p;
-        if (e->kind != kind || e->n != n || memcmp(e->text, text, n) != 0)
+        if (e->make != fn || e->n != n || memcmp(e->key, key, n) != 0)
             continue;
         *p = e->next;
         e->next = g->first;
@@ -86,40 +86,29 @@ static void shrink(ds_grammars *g)
     }
 }
 
-static ds_status compile(ds_grammars *g, ds_grammar_kind kind, const char *text, size_t n, ds_grammar **out)
-{
-    switch (kind) {
-    case DS_GRAMMAR_GBNF: return ds_grammar_from_gbnf(out, g->tokenizer, text, n);
-    case DS_GRAMMAR_SCHEMA: return ds_grammar_from_json_schema(out, g->tokenizer, text, n);
-    case DS_GRAMMAR_OBJECT: break;
-    }
-    return ds_grammar_json_object(out, g->tokenizer);
-}
-
-static ds_status make(ds_grammars *g, ds_grammar_kind kind, const char *text, size_t n, entry **out)
+static ds_status make_entry(ds_grammars *g, ds_grammar_make_fn *fn, void *user, const char *key, size_t n, entry **out)
 {
     entry *e = *out = ds_calloc(1, sizeof *e);
     if (!e)
         return DS_E_NOMEM;
-    e->kind = kind;
+    e->make = fn;
     e->n = n;
-    e->text = ds_strndup(text, n);
-    ds_status st = e->text ? compile(g, kind, text, n, &e->grammar) : DS_E_NOMEM;
+    e->key = ds_strndup(key, n);
+    ds_status st = e->key ? fn(user, g->tokenizer, &e->grammar) : DS_E_NOMEM;
     if (st != DS_OK)
         free_entry(e);
     return st;
 }
 
-ds_status ds_grammars_get(ds_grammars *g, ds_grammar_kind kind, const char *text, size_t n, const ds_grammar **out)
+ds_status ds_grammars_get(ds_grammars *g, ds_grammar_make_fn *make, void *user, const char *key, size_t n, const ds_grammar **out)
 {
     pthread_mutex_lock(&g->lock);
-    entry *e = find(g, kind, text, n), *made = NULL;
+    entry *e = find(g, make, key, n);
     if (e)
         e->users++;
     pthread_mutex_unlock(&g->lock);
     if (!e) { /* others need not wait meanwhile; two that compile the same at once both keep theirs */
-        DS_TRY(make(g, kind, text, n, &made));
-        e = made;
+        DS_TRY(make_entry(g, make, user, key, n, &e));
         e->users = 1;
         pthread_mutex_lock(&g->lock);
         e->next = g->first;

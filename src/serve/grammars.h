@@ -6,13 +6,14 @@
 
 typedef struct ds_grammars ds_grammars;
 
-typedef enum ds_grammar_kind { DS_GRAMMAR_GBNF, DS_GRAMMAR_SCHEMA, DS_GRAMMAR_OBJECT } ds_grammar_kind;
+/** Compiles a grammar; `user` is what ds_grammars_get was given. */
+typedef ds_status ds_grammar_make_fn(void *user, const ds_tokenizer *t, ds_grammar **out);
 
 /** The tokenizer must live as long. */
 ds_status ds_grammars_create(ds_grammars **out, const ds_tokenizer *t);
 void      ds_grammars_destroy(ds_grammars **g); /* NULL-safe; none may be held any more */
-/** The grammar that this text describes (of DS_GRAMMAR_OBJECT: "", any JSON object). Give it back with ds_grammars_release. Any thread.
- *  Errors as the functions of grammar.h. */
-ds_status ds_grammars_get(ds_grammars *g, ds_grammar_kind kind, const char *text, size_t n, const ds_grammar **out);
+/** The grammar that `make` makes; `make` and the text key[0..n) tell it from others. Give it back with ds_grammars_release. Any thread.
+ *  Errors as `make`. */
+ds_status ds_grammars_get(ds_grammars *g, ds_grammar_make_fn *make, void *user, const char *key, size_t n, const ds_grammar **out);
 void      ds_grammars_release(ds_grammars *g, const ds_grammar **held); /* NULL-safe; sets *held = NULL */
 #endif

@@ -252,7 +252,36 @@ static ds_status encode(const ds_loaded *l, const char *text, size_t n, int32_t 
 
 /* ---- rendering ---- */
 
-static ds_status render(const ds_loaded *l, const ds_params *p, const json_t *messages, char **text, size_t *n)
+/* Whether earlier calls, or what they gave, are among the messages. */
+static bool has_calls(const json_t *messages)
+{
+    size_t  i;
+    json_t *m;
+    json_array_foreach(messages, i, m) {
+        const char *role = json_string_value(json_object_get(m, "role"));
+        if (json_object_get(m, "tool_calls") || (role && strcmp(role, "tool") == 0))
+            return true;
+    }
+    return false;
+}
+
+static ds_status render_text(const ds_loaded *l, const json_t *tools, bool calls, const char *messages, const ds_chat_opts *o, char **text, size_t *n)
+{
+    ds_tools *t;
+    if (!tools && !calls)
+        return ds_chat_render(l->chat, messages, o, text, n);
+    char     *list = tools ? json_dumps(tools, JSON_COMPACT) : NULL;
+    ds_status st = tools && !list ? ds_fail(DS_E_NOMEM, "there is no memory for the tools")
+                                  : ds_tools_open(&t, list, ds_chat_template_tool_format(l->chat));
+    ds_free(list);
+    if (st != DS_OK)
+        return st;
+    st = ds_tools_render(t, l->chat, messages, o, text, n);
+    ds_tools_close(&t);
+    return st;
+}
+
+static ds_status render(const ds_loaded *l, const ds_params *p, const json_t *messages, const json_t *tools, char **text, size_t *n)
 {
     const json_t *last = json_array_get(messages, json_array_size(messages) - 1);
     ds_chat_opts  o = DS_CHAT_OPTS;
@@ -261,7 +290,8 @@ static ds_status render(const ds_loaded *l, const ds_params *p, const json_t *me
     o.variables = variables;
     o.continue_final = json_is_true(json_object_get(last, "prefix"));
     o.add_generation_prompt = !o.continue_final;
-    ds_status st = all && (variables || !p->template_variables) ? ds_chat_render(l->chat, all, &o, text, n) : ds_fail_nomem(0);
+    ds_status st = all && (variables || !p->template_variables) ? render_text(l, tools, has_calls(messages), all, &o, text, n)
+                                                             : ds_fail_nomem(0);
     ds_free(variables);
     ds_free(all);
     return st;
@@ -282,11 +312,16 @@ static bool check_messages(json_t *messages, ds_exchange *x)
     return true;
 }
 
+static bool is_none(const json_t *tool_choice)
+{
+    return json_is_string(tool_choice) && strcmp(json_string_value(tool_choice), "none") == 0;
+}
+
 bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int32_t **token, int64_t *n)
 {
     char   *text = NULL;
     size_t  n_text = 0;
-    json_t *marked = NULL;
+    json_t *marked = NULL, *tools = NULL;
     bool    good = false;
     if (json_array_size(p->messages) == 0)
         return p->messages ? ds_refuse(x, "messages", "empty_array", "Invalid 'messages': empty array. Expected at least one message.")
@@ -295,12 +330,15 @@ bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int
         return ds_refuse(x, "model", "no_chat_template", "%s Use /v1/completions.", l->chat_error);
     if (check_messages(p->messages, x)) {
         marked = mark(l, p->messages);
-        ds_status st = marked ? render(l, p, marked, &text, &n_text) : ds_fail_nomem(0);
+        if (json_array_size(p->tools) && !is_none(p->tool_choice))
+            tools = mark(l, p->tools);
+        ds_status st = marked ? render(l, p, marked, tools, &text, &n_text) : ds_fail_nomem(0);
         if (st == DS_OK)
             st = encode(l, text, n_text, token, n);
         good = st == DS_OK || ds_refuse_status(x, "messages", st);
     }
     json_decref(marked);
+    json_decref(tools);
     ds_free(text);
     return good;
 }

@@ -261,6 +261,79 @@ class Chat(unittest.TestCase):
                          chat("x", temperature=0, max_tokens=5)["choices"][0]["message"]["content"])
 
 
+WEATHER = {"type": "function", "function": {"name": "weather", "description": "Tells the weather.", "parameters": {
+    "type": "object", "properties": {"city": {"enum": ["北京", "上海"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}}, "required": ["city", "days"],
+    "additionalProperties": False}}}
+CLOCK = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}, "additionalProperties": False}}}
+
+
+def joined(events, index=0):
+    """A stream's message, put together as clients do."""
+    m = {"role": None, "content": "", "tool_calls": []}
+    for c in (c for e in events for c in e["choices"] if c["index"] == index):
+        d = c["delta"]
+        m["role"] = d.get("role") or m["role"]
+        m["content"] += d.get("content") or ""
+        for t in d.get("tool_calls", []):
+            if t["index"] == len(m["tool_calls"]):
+                m["tool_calls"].append({"id": t["id"], "type": t["type"], "function": {"name": t["function"]["name"], "arguments": ""}})
+            m["tool_calls"][t["index"]]["function"]["arguments"] += t["function"]["arguments"]
+        m["finish_reason"] = c["finish_reason"]
+    return m
+
+
+class Tools(unittest.TestCase):
+    def check(self, calls, names):
+        self.assertTrue(calls)
+        self.assertEqual(len({c["id"] for c in calls}), len(calls))
+        for c in calls:
+            self.assertEqual((c["type"], c["function"]["name"] in names), ("function", True))
+            arguments = json.loads(c["function"]["arguments"])
+            if c["function"]["name"] == "weather":
+                self.assertTrue(arguments["city"] in ("北京", "上海") and 1 <= arguments["days"] <= 9 and len(arguments) == 2)
+            else:
+                self.assertEqual(arguments, {})
+
+    def test_forced(self):
+        for choice, names in ("required", {"weather", "clock"}), ({"type": "function", "function": {"name": "weather"}}, {"weather"}):
+            for seed in range(3):
+                o = dict(model="deepseek/nano", messages=[{"role": "user", "content": "天气?"}], tools=[WEATHER, CLOCK], tool_choice=choice, seed=seed, n=2,
+                         max_tokens=150, parallel_tool_calls=False)
+                whole = S.post("/v1/chat/completions", **o)["choices"]
+                events = list(S.events("/v1/chat/completions", **o))
+                for i, c in enumerate(whole):
+                    self.assertEqual((c["finish_reason"], c["message"]["content"], len(c["message"]["tool_calls"])), ("tool_calls", None, 1))
+                    self.check(c["message"]["tool_calls"], names)
+                    m = joined(events, i)
+                    self.assertEqual((m["role"], m["content"], m["finish_reason"]), ("assistant", "", "tool_calls"))
+                    self.assertEqual([t["function"] for t in m["tool_calls"]], [t["function"] for t in c["message"]["tool_calls"]])
+
+    def test_several_calls(self):
+        r = chat("x", tools=[CLOCK], tool_choice="required", seed=2, max_tokens=150, logprobs=True)["choices"][0]
+        self.check(r["message"]["tool_calls"], {"clock"})
+        self.assertTrue(r["logprobs"]["content"])
+
+    def test_auto_and_none(self):
+        plain = chat("讲", temperature=0, max_tokens=12)
+        none = chat("讲", temperature=0, max_tokens=12, tools=[WEATHER], tool_choice="none")
+        self.assertEqual(none["choices"][0]["message"], plain["choices"][0]["message"])
+        auto = chat("讲", temperature=0, max_tokens=12, tools=[WEATHER])
+        self.assertGreater(auto["usage"]["prompt_tokens"], plain["usage"]["prompt_tokens"])  # the model is told
+        self.assertIn(auto["choices"][0]["finish_reason"], ("length", "stop", "tool_calls"))
+
+    def test_calls_and_results_in_the_messages(self):
+        messages = [{"role": "user", "content": "北京?"},
+                    {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "weather",
+                                                                          "arguments": '{"city": "北京", "days": 2}'}}]},
+                    {"role": "tool", "tool_call_id": "call_1", "content": "晴"}]
+        r = S.post("/tokenize", model="deepseek/nano", messages=messages, tools=[WEATHER])
+        text = S.post("/detokenize", model="deepseek/nano", tokens=r["tokens"])["content"]
+        self.assertIn("Tells the weather.", text)
+        self.assertIn("<tool_response>", text)
+        self.assertIn("北京", text)
+        S.post("/v1/chat/completions", model="deepseek/nano", messages=messages, max_tokens=2)
+
+
 ERRORS = [  # path, body or fields, status, param, code, a part of the message
     ("chat/completions", b"{", 400, None, "invalid_json", "line 1"),
     ("chat/completions", b"[1]", 400, None, "invalid_type", "an array"),
@@ -305,6 +378,12 @@ ERRORS = [  # path, body or fields, status, param, code, a part of the message
     ("chat/completions", {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "banana"}}}}, 400,
      "response_format.json_schema.schema", "invalid_value", "banana"),
     ("chat/completions", {"grammar": "root ::= ("}, 400, "grammar", "invalid_value", ""),
+    ("chat/completions", {"tools": "x"}, 400, "tools", "invalid_type", ""),
+    ("chat/completions", {"tools": [{"type": "function"}]}, 400, "tools", "invalid_value", "tools[0]"),
+    ("chat/completions", {"tools": [CLOCK], "tool_choice": "maybe"}, 400, "tool_choice", "invalid_value", "required"),
+    ("chat/completions", {"tools": [CLOCK], "tool_choice": {"type": "function", "function": {"name": "x"}}}, 400, "tool_choice", "invalid_value", "x"),
+    ("chat/completions", {"tool_choice": "required"}, 400, "tool_choice", "invalid_value", "tools"),
+    ("chat/completions", {"tools": [CLOCK], "response_format": {"type": "json_object"}}, 400, "response_format", "unsupported_value", "tool_choice"),
     ("chat/completions", {"model": "gpt-9"}, 404, "model", "model_not_found", "gpt-9"),
     ("chat/completions", {"model": 5}, 400, "model", "invalid_type", ""),
     ("completions", {}, 400, "prompt", "missing_required_parameter", ""),

@@ -59,6 +59,20 @@ class Client(unittest.TestCase):
             self.assertNotIn("。", c.message.content)
             self.assertTrue(all(len(t.top_logprobs) == 4 for t in c.logprobs.content))
 
+    def test_tools(self):
+        tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"days": {
+            "type": "integer", "minimum": 1, "maximum": 9}}, "required": ["days"], "additionalProperties": False}}}
+        o = dict(**ASK, tools=[tool], tool_choice="required", parallel_tool_calls=False, seed=3, max_tokens=150)
+        call = C.chat.completions.create(**o).choices[0].message.tool_calls[0]
+        self.assertTrue(call.id and call.function.name == "weather" and 1 <= json.loads(call.function.arguments)["days"] <= 9)
+        with C.chat.completions.stream(**o) as s:
+            kinds = {e.type for e in s}
+            final = s.get_final_completion().choices[0]
+        self.assertIn("tool_calls.function.arguments.done", kinds)
+        self.assertEqual((final.finish_reason, final.message.tool_calls[0].function.arguments), ("tool_calls", call.function.arguments))
+        answer = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+        C.chat.completions.create(model=NANO, messages=ASK["messages"] + [final.message.model_dump(exclude_none=True), answer], tools=[tool], max_tokens=3)
+
     def test_completions(self):
         r = C.completions.create(model=NANO, prompt="床前明月光", max_tokens=10, temperature=0, logprobs=2, echo=False)
         self.assertEqual("".join(r.choices[0].logprobs.tokens), r.choices[0].text)
