@@ -449,12 +449,13 @@ static void show_entry(line_editor *e, int place)
 static void search_from(line_editor *e, int from)
 {
     for (int i = from; i >= 0; i--) {
-        char *hit = strstr(e->history->entry[i], line_text_string(&e->query));
-        if (hit) {
-            show_entry(e, i);
-            e->text.at = (size_t)(hit - e->history->entry[i]);
-            return;
-        }
+        if (!strstr(e->history->entry[i], line_text_string(&e->query)))
+            continue;
+        show_entry(e, i);
+        const char *hit = strstr(line_text_string(&e->text), line_text_string(&e->query)); /* in the text, which may have been repaired */
+        if (hit)
+            e->text.at = (size_t)(hit - line_text_string(&e->text));
+        return;
     }
 }
 
