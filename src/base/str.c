@@ -132,8 +132,18 @@ int ds_utf8_encode(int32_t cp, char out[4])
 
 size_t ds_utf8_invalid_at(const char *s, size_t n)
 {
-    size_t i = 0;
+    size_t               i = 0;
+    const unsigned char *u = (const unsigned char *)s;
     while (i < n) {
+        uint64_t v;
+        if (n - i >= 8 && (memcpy(&v, s + i, 8), !(v & 0x8080808080808080u))) {
+            i += 8;
+            continue;
+        }
+        if (n - i >= 3 && u[i] > 0xE0 && u[i] < 0xED && (u[i + 1] & 0xC0) == 0x80 && (u[i + 2] & 0xC0) == 0x80) {
+            i += 3; /* most of all Chinese */
+            continue;
+        }
         int32_t cp;
         int     len = ds_utf8_decode(s + i, n - i, &cp);
         if (cp < 0)

@@ -1,5 +1,6 @@
 /* Unicode repair: text that was decoded with the wrong table, normal form C (or KC), control characters, white space.
  * Broken UTF-8 was replaced by the readers already. */
+#include <pthread.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -9,24 +10,6 @@ typedef struct unicode {
     bool mojibake, controls, entities, spaces, simplify;
     int  form; /* 0 none, 1 NFC, 2 NFKC */
 } unicode;
-
-static ds_status create(void **state, ds_conf *c, int node)
-{
-    unicode *u = *state = ds_calloc(1, sizeof *u);
-    if (!u)
-        return DS_E_NOMEM;
-    DS_TRY(ds_conf_bool(c, node, "mojibake", true, &u->mojibake));
-    DS_TRY(ds_conf_bool(c, node, "entities", false, &u->entities));
-    DS_TRY(ds_conf_choice(c, node, "normalize", "none|nfc|nfkc", 1, &u->form));
-    DS_TRY(ds_conf_bool(c, node, "controls", true, &u->controls));
-    DS_TRY(ds_conf_bool(c, node, "simplify", false, &u->simplify));
-    return ds_conf_bool(c, node, "spaces", true, &u->spaces);
-}
-
-static void destroy(void *state)
-{
-    ds_free(state);
-}
 
 /* ---- text decoded as Windows-1252 instead of UTF-8 ---- */
 
@@ -136,12 +119,34 @@ static ds_status unescape_entities(ds_stage_ctx *cx, ds_doc *doc, uint64_t *fixe
 
 /* ---- normal form ---- */
 
-/* Characters that are their own normal form C and combine with nothing before them: most of all text. */
+/* Characters that are their own normal form C and combine with nothing before them: most of all text. Those that may combine
+ * with what stands before are marks and the letters of the Hangul alphabet (NFC_Quick_Check = Maybe). */
+static uint64_t       plain_bits[0x10000 / 64];
+static pthread_once_t plain_once = PTHREAD_ONCE_INIT;
+
+static bool composed_already(int32_t c)
+{
+    int32_t          out[8];
+    utf8proc_ssize_t n = utf8proc_decompose_char(c, out, 8, UTF8PROC_DECOMPOSE, NULL);
+    if (n < 1 || n > 7)
+        return false;
+    n = utf8proc_normalize_utf32(out, n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    return n == 1 && out[0] == c;
+}
+
+static void make_plain(void)
+{
+    for (int32_t c = 0; c < 0x10000; c++) {
+        bool sure = (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xAC00 && c <= 0xD7A3);
+        bool jamo = c >= 0x1100 && c <= 0x11FF, surrogate = c >= 0xD800 && c <= 0xDFFF;
+        if (sure || (!jamo && !surrogate && !(ds_char_class(c) & DS_CH_MARK) && composed_already(c)))
+            plain_bits[c / 64] |= (uint64_t)1 << c % 64;
+    }
+}
+
 static bool is_plain(int32_t c)
 {
-    return c < 0x300 || (c >= 0x400 && c <= 0x482) || (c >= 0x2010 && c <= 0x2027) || (c >= 0x3001 && c <= 0x3029) ||
-           (c >= 0x3041 && c <= 0x3096) || (c >= 0x30A1 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x4DBF) ||
-           (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xFF01 && c <= 0xFF9D);
+    return c < 0x10000 ? plain_bits[c / 64] >> c % 64 & 1 : (c >= 0x1F000 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x2A6DF);
 }
 
 static bool is_nfc_already(ds_slice t)
@@ -228,22 +233,27 @@ static ds_status strip_controls(ds_stage_ctx *cx, ds_doc *doc, uint64_t *gone)
 static ds_status tidy_spaces(ds_stage_ctx *cx, ds_doc *doc)
 {
     size_t pos = 0, start, len, blank = 0;
-    bool   any = false;
     ds_buf_clear(&cx->text);
     DS_TRY(ds_buf_reserve(&cx->text, doc->text.n + 1));
+    char *w = cx->text.data;
     while (ds_next_line(doc->text.s, doc->text.n, false, &pos, &start, &len)) {
         const char *s = doc->text.s + start;
-        len = ds_rstrip(s, len);
+        if (len && (unsigned char)s[len - 1] - 0x21u >= 0x5Eu) /* not a visible ASCII character */
+            len = ds_rstrip(s, len);
         if (!len) {
             blank++;
             continue;
         }
-        if (any)
-            DS_TRY(ds_buf_add(&cx->text, "\n\n", blank ? 2 : 1));
-        DS_TRY(ds_buf_add(&cx->text, s, len));
-        any = true;
+        if (w > cx->text.data) {
+            *w++ = '\n';
+            if (blank)
+                *w++ = '\n';
+        }
+        memcpy(w, s, len);
+        w += len;
         blank = 0;
     }
+    cx->text.len = (size_t)(w - cx->text.data);
     return cx->text.len == doc->text.n ? DS_OK : ds_stage_set_text(cx, doc, cx->text.data ? cx->text.data : "", cx->text.len);
 }
 
@@ -265,11 +275,70 @@ static ds_status simplify(ds_stage_ctx *cx, ds_doc *doc, uint64_t *changed)
     return *changed ? ds_stage_set_text(cx, doc, cx->text.data, cx->text.len) : DS_OK;
 }
 
+static ds_status create(void **state, ds_conf *c, int node)
+{
+    unicode *u = *state = ds_calloc(1, sizeof *u);
+    if (!u)
+        return DS_E_NOMEM;
+    pthread_once(&plain_once, make_plain);
+    DS_TRY(ds_conf_bool(c, node, "mojibake", true, &u->mojibake));
+    DS_TRY(ds_conf_bool(c, node, "entities", false, &u->entities));
+    DS_TRY(ds_conf_choice(c, node, "normalize", "none|nfc|nfkc", 1, &u->form));
+    DS_TRY(ds_conf_bool(c, node, "controls", true, &u->controls));
+    DS_TRY(ds_conf_bool(c, node, "simplify", false, &u->simplify));
+    return ds_conf_bool(c, node, "spaces", true, &u->spaces);
+}
+
+static void destroy(void *state)
+{
+    ds_free(state);
+}
+
+/* ---- a first look ---- */
+
+typedef struct look {
+    bool latin;  /* characters that wrongly decoded text has */
+    bool junk;   /* something for strip_controls */
+    bool uneven; /* something that is not plain */
+} look;
+
+/* Whether eight ASCII characters hold a control character. */
+static bool has_control(uint64_t v)
+{
+    uint64_t const one = 0x0101010101010101u, del = v ^ one * 0x7F;
+    return (((v - one * 0x20) & ~v) | ((del - one) & ~del)) & one * 0x80;
+}
+
+static look look_at(ds_slice t)
+{
+    look                 l = { false, false, false };
+    const unsigned char *s = (const unsigned char *)t.s;
+    for (size_t i = 0; i < t.n;) {
+        uint64_t v;
+        int32_t  c;
+        if (i + 8 <= t.n && (memcpy(&v, s + i, 8), !(v & 0x8080808080808080u)) && !has_control(v)) {
+            i += 8;
+        } else if (s[i] >= 0xE5 && s[i] <= 0xE9) { /* U+5000 to U+9FFF */
+            i += 3;
+        } else if (s[i] < 0x80) {
+            l.junk |= is_junk(s[i]) || s[i] == '\r' || s[i] == 0x0B || s[i] == 0x0C;
+            i++;
+        } else {
+            l.latin |= s[i] == 0xC2 || s[i] == 0xC3;
+            i += (size_t)ds_cp(t.s + i, &c);
+            l.junk |= is_junk(c) || c == 0x85 || c == 0x2028 || c == 0x2029;
+            l.uneven |= !is_plain(c);
+        }
+    }
+    return l;
+}
+
 static ds_status filter(void *state, ds_stage_ctx *cx, ds_doc *doc, ds_verdict *v)
 {
     const unicode *u = state;
     uint64_t       n;
-    if (u->mojibake) {
+    look           l = look_at(doc->text);
+    if (u->mojibake && l.latin) {
         DS_TRY(repair_mojibake(cx, doc, &n));
         DS_TRY(ds_stage_note(cx, "characters repaired that were decoded wrongly", n));
     }
@@ -277,11 +346,14 @@ static ds_status filter(void *state, ds_stage_ctx *cx, ds_doc *doc, ds_verdict *
         DS_TRY(unescape_entities(cx, doc, &n));
         DS_TRY(ds_stage_note(cx, "entities unescaped", n));
     }
-    if (u->controls) {
+    if (u->controls && (l.junk || l.latin || u->entities)) { /* the latter two may have brought some */
         DS_TRY(strip_controls(cx, doc, &n));
         DS_TRY(ds_stage_note(cx, "control and invisible characters removed", n));
     }
-    DS_TRY(normalize(cx, doc, u->form, &n));
+    bool even = u->form == 1 && !l.uneven && !l.latin && !u->entities;
+    n = 0;
+    if (!even)
+        DS_TRY(normalize(cx, doc, u->form, &n));
     DS_TRY(ds_stage_note(cx, u->form == 2 ? "brought to NFKC" : "brought to NFC", n));
     if (u->simplify) {
         DS_TRY(simplify(cx, doc, &n));

@@ -72,12 +72,20 @@ static ds_status normal_form(ds_stage_ctx *cx, const exact *x, ds_slice u, size_
     for (size_t i = 0; i < u.n;) {
         int32_t c;
         i += (size_t)ds_cp(u.s + i, &c);
-        bool is = ds_char_class(c) & DS_CH_SPACE;
+        bool is = (c < 0x10000 ? t.classes[c] : ds_char_class(c)) & DS_CH_SPACE;
         if (is && space)
             continue;
         space = is;
         c = is ? ' ' : !x->fold ? c : c < 0x10000 ? t.fold[c] : ds_char_fold(c);
-        w += ds_utf8_encode(c, w);
+        if (c < 0x80) {
+            *w++ = (char)c;
+        } else if (c >= 0x800 && c < 0x10000) {
+            *w++ = (char)(0xE0 | c >> 12);
+            *w++ = (char)(0x80 | (c >> 6 & 63));
+            *w++ = (char)(0x80 | (c & 63));
+        } else {
+            w += ds_utf8_encode(c, w);
+        }
         ++*chars;
     }
     if (*chars && space)

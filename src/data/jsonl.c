@@ -385,6 +385,17 @@ const char *ds_json_doc(ds_docs *docs, ds_doc *doc, char *s, size_t n, const ds_
     return NULL;
 }
 
+/* Whether none of eight bytes needs an escape. */
+static bool eight_plain(const char *s)
+{
+    const uint64_t one = 0x0101010101010101u;
+    uint64_t       v, q, b;
+    memcpy(&v, s, 8);
+    q = v ^ one * '"';
+    b = v ^ one * '\\';
+    return !((((v - one * 0x20) & ~v) | ((q - one) & ~q) | ((b - one) & ~b)) & one * 0x80);
+}
+
 ds_status ds_json_write_string(ds_buf *out, const char *s, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
@@ -392,6 +403,10 @@ ds_status ds_json_write_string(ds_buf *out, const char *s, size_t n)
     DS_TRY(ds_buf_addc(out, '"'));
     size_t from = 0;
     for (size_t i = 0; i < n; i++) {
+        while (i + 8 <= n && eight_plain(s + i))
+            i += 8;
+        if (i == n)
+            break;
         unsigned char c = (unsigned char)s[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;

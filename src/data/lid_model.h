@@ -16,7 +16,7 @@ enum {
     LID_SCRIPTS = 64,
     LID_WORD_MAX = 24,   /* longest word that is a feature of its own */
     LID_WHOLE = 16 << 10,  /* of a longer text so many bytes are read, in windows */
-    LID_GLANCE = 2 << 10,  /* or only so many, when each window is surely in the same language */
+    LID_GLANCE = 1 << 10,  /* or only so many, when each window is surely in the same language */
     LID_WINDOWS = 4,
     LID_HAN = 1,   /* numbers of scripts */
     LID_KANA = 32,

@@ -141,8 +141,10 @@ const ds_stage_ops ds_stage_chinese_web_text = { .name = "chinese_web_text",
 /* ---- boilerplate lines ---- */
 
 typedef struct boilerplate {
-    int64_t max_chars;
-    char   *extra;
+    int64_t  max_chars;
+    char    *extra;
+    uint64_t starts[2][1 << 16 >> 6]; /* bits of how phrases start: [0] in Chinese lines, [1] in ASCII ones */
+    bool     brief;                   /* an extra phrase has fewer than three bytes */
 } boilerplate;
 
 /* A short line that holds one of these is navigation, a licence number, or a call to share. */
@@ -154,6 +156,23 @@ static const char built_in_en[] =
     "All rights reserved\0Terms of Service\0Privacy Policy\0Cookie Policy\0Subscribe to our newsletter\0Share on Facebook\0"
     "Share this:\0Click here to\0Skip to content\0Skip to main content\0Back to top\0Powered by WordPress\0Leave a Reply\0Sign up for\0";
 
+/* A number for three bytes. */
+static inline uint32_t start_of(const char *s)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    return (u[0] ^ (uint32_t)u[1] << 4 ^ (uint32_t)u[2] << 8) & 0xFFFF;
+}
+
+static void note_starts(boilerplate *b, int ascii, const char *list)
+{
+    for (const char *w = list; *w; w += strlen(w) + 1) {
+        if (strlen(w) < 3)
+            b->brief = true;
+        else
+            b->starts[ascii][start_of(w) / 64] |= (uint64_t)1 << start_of(w) % 64;
+    }
+}
+
 static ds_status boilerplate_create(void **state, ds_conf *c, int node)
 {
     boilerplate *b = *state = ds_calloc(1, sizeof *b);
@@ -162,7 +181,14 @@ static ds_status boilerplate_create(void **state, ds_conf *c, int node)
         return DS_E_NOMEM;
     DS_TRY(ds_conf_int(c, node, "max_line_chars", 60, 1, 10000, &b->max_chars));
     DS_TRY(ds_conf_str(c, node, "phrases", NULL, &path));
-    return path ? load_words(&b->extra, path) : DS_OK;
+    note_starts(b, 0, built_in_zh);
+    note_starts(b, 1, built_in_en);
+    if (!path)
+        return DS_OK;
+    DS_TRY(load_words(&b->extra, path));
+    note_starts(b, 0, b->extra);
+    note_starts(b, 1, b->extra);
+    return DS_OK;
 }
 
 static void boilerplate_destroy(void *state)
@@ -179,6 +205,15 @@ static bool holds(const char *list, const char *s, size_t n)
     return false;
 }
 
+/* Whether some phrase may start somewhere in the line. */
+static bool may_hold(const boilerplate *b, int ascii, const char *s, size_t n)
+{
+    for (size_t i = 0; i + 3 <= n; i++)
+        if (b->starts[ascii][start_of(s + i) / 64] >> start_of(s + i) % 64 & 1)
+            return true;
+    return b->brief;
+}
+
 static bool is_ascii(const char *s, size_t n)
 {
     unsigned char all = 0;
@@ -187,25 +222,32 @@ static bool is_ascii(const char *s, size_t n)
     return all < 0x80;
 }
 
+static bool is_boilerplate(const boilerplate *b, const char *s, size_t n)
+{
+    if (!n || n > 4 * (size_t)b->max_chars || ds_count_chars(s, n) > (size_t)b->max_chars)
+        return false;
+    bool ascii = is_ascii(s, n);
+    return may_hold(b, ascii, s, n) && (holds(ascii ? built_in_en : built_in_zh, s, n) || (b->extra && holds(b->extra, s, n)));
+}
+
 static ds_status boilerplate_filter(void *state, ds_stage_ctx *cx, ds_doc *doc, ds_verdict *v)
 {
     const boilerplate *b = state;
-    size_t             pos = 0, start, len;
+    size_t             pos = 0, start, len, kept = 0; /* the text before `kept` is dealt with */
     uint64_t           gone = 0;
+    bool               last = false; /* the last line goes, and with it the break before it */
     ds_buf_clear(&cx->text);
-    while (ds_next_line(doc->text.s, doc->text.n, false, &pos, &start, &len)) {
-        const char *s = doc->text.s + start;
-        if (len && len <= 4 * (size_t)b->max_chars && ds_count_chars(s, len) <= (size_t)b->max_chars &&
-            (holds(is_ascii(s, len) ? built_in_en : built_in_zh, s, len) || (b->extra && holds(b->extra, s, len)))) {
+    while (ds_next_line(doc->text.s, doc->text.n, false, &pos, &start, &len))
+        if ((last = is_boilerplate(b, doc->text.s + start, len))) {
+            DS_TRY(ds_buf_add(&cx->text, doc->text.s + kept, start - kept));
+            kept = pos < doc->text.n ? pos : doc->text.n;
             gone++;
-            continue;
         }
-        DS_TRY(ds_buf_add(&cx->text, s, len));
-        DS_TRY(ds_buf_addc(&cx->text, '\n'));
-    }
     if (!gone)
         return DS_OK;
-    size_t n = cx->text.len ? cx->text.len - 1 : 0;
+    DS_TRY(ds_buf_add(&cx->text, doc->text.s + kept, doc->text.n - kept));
+    size_t n = cx->text.len;
+    n -= last && n;
     if (ds_rstrip(cx->text.data ? cx->text.data : "", n) == 0) {
         *v = ds_drop("nothing but boilerplate", (double)gone);
         return DS_OK;

@@ -273,6 +273,12 @@ static size_t skip_word(const char *s, size_t n, size_t i, uint32_t *chars, unsi
 {
     while (i < n) {
         int32_t  c;
+        while (i < n && (unsigned char)s[i] < 0x80 && class_table[(unsigned char)s[i]] & DS_CH_WORD) {
+            *classes |= class_table[(unsigned char)s[i++]];
+            ++*chars;
+        }
+        if (i >= n)
+            break;
         int      len = ds_cp(s + i, &c);
         unsigned k = class_table[c < BMP ? c : 0];
         if (c >= BMP)
@@ -298,11 +304,21 @@ static size_t skip_cjk(const char *s, size_t n, size_t i)
     while (i < n) {
         int32_t c;
         int     len = ds_cp(s + i, &c);
-        if (!(ds_char_class(c) & DS_CH_CJK))
+        if (!((c < BMP ? class_table[c] : make_class(c)) & DS_CH_CJK))
             break;
         i += (size_t)len;
     }
     return i;
+}
+
+/* ds_count_chars for a few characters. */
+static uint32_t count_few(const char *s, size_t n)
+{
+    uint32_t chars = 0;
+    int32_t  c;
+    for (size_t i = 0; i < n; i += (size_t)ds_cp(s + i, &c))
+        chars++;
+    return chars;
 }
 
 static ds_status add_segmented(ds_words *out, const char *s, size_t start, size_t end, const ds_segmenter *seg)
@@ -315,7 +331,7 @@ static ds_status add_segmented(ds_words *out, const char *s, size_t start, size_
     size_t n = seg->fn(seg->user, s + start, end - start, ends), from = 0;
     for (size_t i = 0; i < n && st == DS_OK; i++) {
         size_t to = ends[i];
-        st = add_word(out, s, start + from, start + to, (uint32_t)ds_count_chars(s + start + from, to - from), DS_CH_CJK,
+        st = add_word(out, s, start + from, start + to, count_few(s + start + from, to - from), DS_CH_CJK,
                       false);
         from = to;
     }
