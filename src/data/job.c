@@ -7,7 +7,7 @@
 #include "data/pack.h"
 #include "data/pipeline.h"
 
-enum { SPILL_LEVEL = -3, OUT_LEVEL = 3 };
+enum { SPILL_LEVEL = -3, REMOVED_LEVEL = 1 };
 
 void ds_job_free(ds_job *j)
 {
@@ -49,12 +49,15 @@ static ds_status spill_doc(ds_buf *out, const ds_doc *d)
     return DS_OK;
 }
 
-static ds_status unspill(ds_job *j)
+static ds_status unspill(ds_job *j, bool packed)
 {
-    char *raw = ds_arena_alloc(&j->docs.arena, j->frame_raw ? j->frame_raw : 1);
-    if (!raw)
-        return DS_E_NOMEM;
-    size_t n = ZSTD_decompress(raw, j->frame_raw, j->frame.data, j->frame.len);
+    char  *raw = j->frame.data;
+    size_t n = j->frame.len;
+    if (packed) {
+        if (!(raw = ds_arena_alloc(&j->docs.arena, j->frame_raw ? j->frame_raw : 1)))
+            return DS_E_NOMEM;
+        n = ZSTD_decompress(raw, j->frame_raw, j->frame.data, j->frame.len);
+    }
     if (ZSTD_isError(n) || n != j->frame_raw)
         return ds_fail(DS_E_FORMAT, "a temporary file is damaged: start again with --restart");
     for (size_t at = 0; at < n;) {
@@ -176,16 +179,17 @@ static ds_status finish(ds_job *j, const ds_phase *ph)
 {
     if (j->removed.len) { /* always compressed */
         ds_buf frame = { 0 };
-        DS_TRY(ds_zstd_frame(&frame, j->removed.data, j->removed.len, OUT_LEVEL));
+        DS_TRY(ds_zstd_frame(&frame, j->removed.data, j->removed.len, REMOVED_LEVEL));
         ds_buf_free(&j->removed);
         j->removed = frame;
     }
-    if (!ph->final)
-        return ds_zstd_frame(&j->out, j->plain.data, j->plain.len, SPILL_LEVEL);
-    if (!j->plain.len)
-        return DS_OK;
-    return ph->p->compress ? ds_zstd_frame(&j->out, j->plain.data, j->plain.len, OUT_LEVEL)
-                           : ds_buf_add(&j->out, j->plain.data, j->plain.len);
+    j->plain_len = j->plain.len;
+    if (!ph->final ? ph->p->compress_spill : ph->p->compress && j->plain.len)
+        return ds_zstd_frame(&j->out, j->plain.data, j->plain.len, ph->final ? ph->p->level : SPILL_LEVEL);
+    ds_buf t = j->out;
+    j->out = j->plain;
+    j->plain = t;
+    return DS_OK;
 }
 
 static ds_status run(ds_job *j, const ds_phase *ph, ds_stage_ctx *cx)
@@ -193,7 +197,7 @@ static ds_status run(ds_job *j, const ds_phase *ph, ds_stage_ctx *cx)
     if (ph->number == 0)
         DS_TRY(ds_raw_parse(&j->raw, &ph->p->inputs, &ph->p->reader, &j->docs, &j->stats));
     else
-        DS_TRY(unspill(j));
+        DS_TRY(unspill(j, ph->p->compress_spill));
     cx->docs = &j->docs;
     cx->stats = &j->stats;
     cx->side = j->side;

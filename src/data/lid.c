@@ -225,11 +225,18 @@ static void add_rows(sum *s, const ds_lid *m, const uint32_t *bucket, int n)
 {
     if (s->n_part + n > FLUSH)
         flush(s);
+    enum { LANES = 8, PARTS = LID_DIM / LANES };
+    typedef int16_t wide __attribute__((vector_size(LANES * 2)));
+    typedef int8_t  narrow __attribute__((vector_size(LANES)));
+    wide part[PARTS];
+    memcpy(part, s->part, sizeof part);
     for (int k = 0; k < n; k++) {
-        const int8_t *r = m->table + (size_t)bucket[k] * LID_DIM;
-        for (int d = 0; d < LID_DIM; d++)
-            s->part[d] = (int16_t)(s->part[d] + r[d]);
+        narrow r[PARTS];
+        memcpy(r, m->table + (size_t)bucket[k] * LID_DIM, sizeof r);
+        for (int p = 0; p < PARTS; p++)
+            part[p] += __builtin_convertvector(r[p], wide);
     }
+    memcpy(s->part, part, sizeof part);
     s->n += (uint32_t)n;
     s->n_part += n;
 }

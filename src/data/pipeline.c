@@ -323,7 +323,7 @@ static ds_status commit_job(engine *e, ds_job *job)
     DS_TRY(ds_stats_merge(&e->j.stats, &job->stats));
     DS_TRY(ds_spool_write(&e->removed, job->removed.data, job->removed.len));
     if (!e->phase.final) {
-        spill_head h = { SPILL_MAGIC, (uint32_t)job->n_out, job->plain.len, job->out.len, e->j.first_doc, e->j.first_item };
+        spill_head h = { SPILL_MAGIC, (uint32_t)job->n_out, job->plain_len, job->out.len, e->j.first_doc, e->j.first_item };
         DS_TRY(ds_spool_write(&e->spill, &h, sizeof h));
         DS_TRY(ds_spool_write(&e->spill, job->out.data, job->out.len));
         for (int i = 0; i < DS_SIDES; i++)

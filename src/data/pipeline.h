@@ -27,7 +27,8 @@ typedef struct ds_pipeline {
     ds_pipeline_stage    stage[DS_MAX_STAGES];
     int                  n_stage;
     const char          *out_dir;
-    bool                 write_docs, compress, write_removed;
+    bool                 write_docs, compress, write_removed, compress_spill;
+    int                  level; /* of the documents' zstd */
     uint64_t             part_bytes, memory;
     double               journal_seconds; /* between two flushes of what a killed run can go on from */
     struct ds_seg       *segmenter; /* NULL: CJK words are single characters */
@@ -68,6 +69,7 @@ typedef struct ds_job {
     ds_stats stats;
     ds_buf   out, removed, side[DS_SIDES], plain, pack[4];
     uint64_t n_out, n_items, out_raw;
+    uint64_t plain_len; /* of `out` before compression */
     ds_status st;
     char     error[600];
 } ds_job;

@@ -50,13 +50,15 @@ static ds_status load_inputs(ds_pipeline *p)
 static ds_status load_reader(ds_pipeline *p, const ds_data_opts *o)
 {
     ds_conf *c = p->conf;
-    int      root = ds_conf_root(c), stop;
+    int      root = ds_conf_root(c), stop, spill;
     uint64_t chunk;
     DS_TRY(ds_conf_choice(c, root, "on_error", "skip|stop", 0, &stop));
     DS_TRY(ds_conf_size(c, root, "max_doc_bytes", 64u << 20, &p->reader.max_doc));
     DS_TRY(ds_conf_size(c, root, "max_file_bytes", 0, &p->reader.limits.max_bytes));
     DS_TRY(ds_conf_real(c, root, "max_ratio", 400, 0, 1e9, &p->reader.limits.max_ratio));
     DS_TRY(ds_conf_size(c, root, "chunk_bytes", 4u << 20, &chunk));
+    DS_TRY(ds_conf_choice(c, root, "spill", "plain|zstd", 0, &spill));
+    p->compress_spill = spill == 1;
     DS_TRY(ds_conf_size(c, root, "memory", (uint64_t)1 << 30, &p->memory));
     DS_TRY(ds_conf_real(c, root, "journal_seconds", 5, 0, 3600, &p->journal_seconds));
     if (chunk < 1 || chunk > 256u << 20)
@@ -136,11 +138,14 @@ static ds_status load_output(ds_pipeline *p)
 {
     ds_conf *c = p->conf;
     int      root = ds_conf_root(c), out = ds_conf_get(c, root, "output"), format;
+    int64_t  level;
     DS_TRY(ds_conf_str(c, out, "dir", "", &p->out_dir));
     DS_TRY(ds_conf_choice(c, out, "documents", "jsonl.zst|jsonl|none", 0, &format));
     DS_TRY(ds_conf_bool(c, out, "removed", true, &p->write_removed));
     DS_TRY(ds_conf_size(c, out, "part_bytes", 256u << 20, &p->part_bytes));
+    DS_TRY(ds_conf_int(c, out, "level", 3, -7, 19, &level));
     p->compress = format == 0;
+    p->level = (int)level;
     p->write_docs = format != 2;
     if (!*p->out_dir)
         return ds_conf_fail(c, out ? out : root, "output: expected \"dir: DIRECTORY\"");
