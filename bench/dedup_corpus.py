@@ -1,7 +1,7 @@
 """Makes a corpus for measuring deduplication by perturbing real text. Usage: dedup_corpus.py DATA_DIR DOCUMENTS > corpus.jsonl
 
-Documents are 200 to 4,000 characters from the open Chinese and English text, put together from random paragraphs; three in ten are
-copies of an earlier document with 0 to 30% of the words replaced. Deterministic."""
+Documents are 200 to 4,000 characters from the open Chinese and English text, put together from random stretches of paragraphs; three
+in ten are copies of an earlier document with 0 to 30% of the words (of Chinese: characters) replaced. Deterministic."""
 import json, pathlib, random, sys
 import zstandard
 
@@ -14,26 +14,28 @@ for lang, pattern in (("zh", "zh_oiwiki/*.zst"), ("zh", "zh_javaguide/*.zst"), (
             for line in f:
                 paragraphs[lang] += [p for p in json.loads(line)["text"].split("\n") if len(p) > 40]
 rng = random.Random(1)
+uniform = rng.random  # several times as fast as randrange
 recent = []
 write = sys.stdout.buffer.write
 for i in range(count):
-    lang = "zh" if rng.random() < 0.4 else "en"
-    if recent and rng.random() < 0.3:
-        lang, text = rng.choice(recent)
+    lang = "zh" if uniform() < 0.4 else "en"
+    if recent and uniform() < 0.3:
+        lang, text = recent[int(uniform() * len(recent))]
         units = list(text) if lang == "zh" else text.split(" ")
-        rate = rng.random() * 0.3
-        for k in range(len(units)):
-            if rng.random() < rate:
-                units[k] = rng.choice(units)
+        n = len(units)
+        for _ in range(int(uniform() * 0.3 * n)):
+            units[int(uniform() * n)] = units[int(uniform() * n)]
         text = ("" if lang == "zh" else " ").join(units)
     else:
-        want, text = rng.randint(200, 4000), ""
-        while len(text) < want:
-            p = rng.choice(paragraphs[lang])
-            at = rng.randrange(max(1, len(p) - 200))
-            text += p[at:at + rng.randint(40, 400)] + "\n"
+        want, have, parts, source = 200 + int(uniform() * 3800), 0, [], paragraphs[lang]
+        while have < want:
+            p = source[int(uniform() * len(source))]
+            at = int(uniform() * max(1, len(p) - 200))
+            parts.append(p[at:at + 40 + int(uniform() * 360)])
+            have += len(parts[-1])
+        text = "\n".join(parts)
     if len(recent) < 2000:
         recent.append((lang, text))
     else:
-        recent[rng.randrange(2000)] = (lang, text)
+        recent[int(uniform() * 2000)] = (lang, text)
     write(json.dumps({"id": i, "text": text}, ensure_ascii=False).encode() + b"\n")
