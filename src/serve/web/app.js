@@ -144,7 +144,7 @@ class App {
     this.store.saveSettings(this.#settings);
     if ('language' in values || 'theme' in values) this.#look();
     if ('language' in values) this.#route();
-    if (('text' in values && !this.chat.conversation.messages.length) || 'language' in values) this.chat.refresh();
+    if (('mode' in values && !this.chat.conversation.messages.length) || 'language' in values) this.chat.refresh();
   }
 
   #look() {

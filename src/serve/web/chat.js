@@ -81,7 +81,12 @@ export class Chat {
 
   #fresh() {
     const model = this.app.model();
-    return newConversation(model.id, this.app.settings().text || !model.chat ? 'text' : 'chat');
+    return newConversation(model.id, this.#mode(model));
+  }
+
+  /** How a conversation with a model is held, unless the settings want something else. */
+  #mode(model) {
+    return this.app.settings().mode || (model.chat ? 'chat' : 'text');
   }
 
   /** The model or what is known of it has changed: an empty conversation takes its mode. */
@@ -93,7 +98,7 @@ export class Chat {
   /** The user chose another model. A chat does not go on with one that does not chat: a new conversation begins. */
   modelChosen() {
     const { conversation } = this;
-    if (conversation.messages.length && conversation.mode === 'chat' && !this.app.model().chat) this.app.go('');
+    if (conversation.messages.length && conversation.mode === 'chat' && this.#mode(this.app.model()) === 'text') this.app.go('');
     else this.refresh();
   }
 

@@ -32,8 +32,12 @@ export const iconButton = (name, label, onclick) => h('button', { type: 'button'
 
 export const find = (selector) => document.querySelector(selector);
 
-/** The language of a text for voices and fonts: "zh" when it holds Chinese characters and no kana, else none. */
-export const languageOf = (text) => (/[\u3040-\u30ff]/.test(text) ? 'ja' : /\p{Script=Han}/u.test(text) ? 'zh' : null);
+/** The language of a text for voices and fonts, by its beginning: "zh" where Chinese characters outnumber words of letters, else none. */
+export function languageOf(text) {
+  const count = (pattern) => (text.slice(0, 2000).match(pattern) ?? []).length;
+  if (count(/[\u3040-\u30ff]/g)) return 'ja';
+  return count(/\p{Script=Han}/gu) > count(/[A-Za-z]+/g) ? 'zh' : null;
+}
 
 export function setLang(node, text) {
   const lang = languageOf(text);

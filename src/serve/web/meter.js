@@ -1,5 +1,7 @@
 // How fast an answer came.
 
+const SHORT = 200; // milliseconds
+
 export class Meter {
   #start = performance.now();
   #first = null;
@@ -18,9 +20,16 @@ export class Meter {
     const stats = {};
     if (this.#first !== null) stats.first = (this.#first - this.#start) / 1000;
     const tokens = usage?.completion_tokens ?? this.#pieces;
-    if (tokens > 1 && this.#last > this.#first) stats.rate = (tokens - 1) / ((this.#last - this.#first) / 1000);
+    if (tokens > 1) stats.rate = this.#rate(tokens);
     if (usage) Object.assign(stats, tokensOf(usage));
     return stats;
+  }
+
+  /** From the first token to the last. An answer so short that it came nearly at once says nothing about that: then from the start, which
+   *  is less than the truth. */
+  #rate(tokens) {
+    const span = this.#last - this.#first;
+    return span >= SHORT ? (tokens - 1) / (span / 1000) : tokens / (Math.max(1, this.#last - this.#start) / 1000);
   }
 }
 

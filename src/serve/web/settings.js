@@ -5,7 +5,7 @@ import { t } from './i18n.js';
 import { NUMBERS } from './request.js';
 import { DEFAULTS } from './store.js';
 
-const SAMPLING = ['system', 'stop', 'json', 'text', ...Object.keys(NUMBERS)];
+const SAMPLING = ['system', 'stop', 'json', 'mode', ...Object.keys(NUMBERS)];
 
 export class Settings {
   /** app: {store, settings(), changeSettings(), keyChanged(), conversationsChanged()}. */

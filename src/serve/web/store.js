@@ -6,7 +6,7 @@ const KEY = 'deepseek.key';
 const ID = /^[\w-]{1,64}$/;
 
 export const DEFAULTS = {
-  model: '', temperature: null, top_p: null, max_tokens: null, seed: null, stop: '', system: '', json: false, text: false, language: '', theme: '',
+  model: '', temperature: null, top_p: null, max_tokens: null, seed: null, stop: '', system: '', json: false, mode: '', language: '', theme: '',
 };
 
 export const newId = () => Date.now().toString(36) + Math.random().toString(36).slice(2, 8);

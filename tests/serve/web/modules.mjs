@@ -170,6 +170,7 @@ const { Store, MemoryStorage, newConversation, titleOf, DEFAULTS } = await load(
 const { sentenceEnd, spoken, Announcer } = await load('announce.js');
 const { niceCeiling, linePath } = await load('chart.js');
 const { Meter } = await load('meter.js');
+const { languageOf } = await load('dom.js');
 
 test('requests hold what is set, and nothing else', () => {
   const c = newConversation('m', 'chat');
@@ -244,6 +245,11 @@ test('a screen reader hears whole sentences', () => {
   assert.deepEqual(region.children.map((n) => n.textContent), ['One.', 'Two is longer!', '三。', 'Four']);
 });
 
+test('the language of a text', () => {
+  const cases = { 你好: 'zh', '用 Python 写一个函数': 'zh', 'The word 水 is water': null, '': null, 'これは本': 'ja' };
+  for (const [text, language] of Object.entries(cases)) assert.equal(languageOf(text), language, text);
+});
+
 test('charts', () => {
   assert.deepEqual([0, 0.3, 1, 1.1, 4, 7, 60].map(niceCeiling), [1, 0.5, 1, 2, 5, 10, 100]);
   const same = (v) => v;
@@ -257,6 +263,8 @@ test('speed', () => {
   const stats = meter.stats({ prompt_tokens: 3, completion_tokens: 1, prompt_cache_hit_tokens: 2 });
   assert.ok(stats.first >= 0);
   assert.deepEqual([stats.prompt, stats.completion, stats.cached, stats.rate], [3, 1, 2, undefined]);
+  meter.piece();
+  assert.ok(meter.stats({ completion_tokens: 100 }).rate <= 100000, 'an answer that came at once does not make the speed infinite');
 });
 
 // texts
