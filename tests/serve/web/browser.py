@@ -108,7 +108,7 @@ def sends_and_streams(b, mock):
         input.value = 'Hello there';
         input.form.requestSubmit();
     })""")
-    assert len(lengths) > 4 and lengths == sorted(lengths), f"the answer came in {len(lengths)} steps"
+    assert len(lengths) > 4 and lengths[0] < lengths[-1] / 2, f"the answer came in the steps {lengths}"
     answer = tab.page.locator(".assistant .text")
     eq(answer.locator("strong").inner_text(), "bold")
     eq(answer.locator("ol > li").count(), 3)
