@@ -351,8 +351,8 @@ def a_full_storage_is_told(b, mock):
 @test
 def errors_are_told(b, mock):
     tab = Tab(b, mock.url, faults=True)
-    cases = {"fault:500": ["Something went wrong in the server.", "The model file has gone."], "fault:cut": ["bold", "What had arrived is kept."],
-             "fault:event": ["bold", "The memory ran out."], "fault:text": ["The connection broke off."], "fault:429": ["Try again in 2 s.", "The queue is full."]}
+    cases = {"fault:500": ["Something went wrong in the server.", "The model file has gone."], "fault:cut": ["Three", "What had arrived is kept."],
+             "fault:event": ["Three", "The memory ran out."], "fault:text": ["The connection broke off."], "fault:429": ["Try again in 2 s.", "The queue is full."]}
     for fault, words in cases.items():
         tab.ask(fault)
         for word in words:

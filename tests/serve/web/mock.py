@@ -170,6 +170,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             sent += 1
             time.sleep(0.004)
             if said == "fault:cut" and sent == 12:
+                time.sleep(0.5)  # a browser may throw away what it has not yet read
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
                 return
