@@ -17,8 +17,8 @@ static void completions(ds_server *s, ds_exchange *x)
 
 static json_t *describe(const ds_models_entry *e)
 {
-    return json_pack("{s:s, s:s, s:I, s:s, s:b}", "id", e->name, "object", "model", "created", (json_int_t)e->created, "owned_by", "deepseek",
-                     "loaded", e->loaded);
+    return json_pack("{s:s, s:s, s:I, s:s, s:b, s:b}", "id", e->name, "object", "model", "created", (json_int_t)e->created, "owned_by", "deepseek",
+                     "loaded", e->loaded, "chat", e->chats);
 }
 
 static void list_models(ds_server *s, ds_exchange *x)

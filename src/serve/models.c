@@ -37,6 +37,7 @@ typedef struct waiter {
 typedef struct entry {
     ds_loaded loaded;
     char     *name, *path;
+    bool      chats;        /* it brings a chat template */
     state     state;
     int64_t   users;
     double    used, wanted; /* when it was last given back; since when it is asked for */
@@ -94,6 +95,15 @@ static void free_entry(entry *e)
     ds_free(e);
 }
 
+/* Whether the model brings a chat template. One that only gets its family's format was perhaps never trained to chat. */
+static bool brings_template(const char *path)
+{
+    ds_chat_template *t = NULL;
+    bool              own = ds_chat_template_open(&t, path, NULL) == DS_OK && strncmp(ds_chat_template_origin(t), path, strlen(path)) == 0;
+    ds_chat_template_close(&t);
+    return own;
+}
+
 static ds_status fill_entry(entry *e, const char *spec)
 {
     struct stat s;
@@ -103,7 +113,9 @@ static ds_status fill_entry(entry *e, const char *spec)
         return DS_E_NOMEM;
     if (!*e->name || ds_utf8_invalid_at(e->name, strlen(e->name)) < strlen(e->name))
         return ds_fail(DS_E_ARG, "\"%s\": a model's name is empty or not UTF-8: write NAME=PATH", spec);
-    return ds_hub_resolve(equals ? equals + 1 : spec, NULL, &e->path);
+    DS_TRY(ds_hub_resolve(equals ? equals + 1 : spec, NULL, &e->path));
+    e->chats = brings_template(e->path);
+    return DS_OK;
 }
 
 int64_t ds_models_find(const ds_models *m, const char *name)
@@ -154,7 +166,7 @@ bool ds_models_at(ds_models *m, int64_t i, ds_models_entry *out)
     pthread_mutex_lock(&m->lock);
     const entry *e = m->entry[i];
     *out = (ds_models_entry){ .name = e->name, .path = e->path, .loaded = e->state == READY || e->state == DRAINING, .users = e->users,
-                              .loads = e->loads, .evictions = e->evictions, .stats = { .size = sizeof out->stats } };
+                              .chats = e->chats, .loads = e->loads, .evictions = e->evictions, .stats = { .size = sizeof out->stats } };
     if (out->loaded)
         ds_batcher_about(e->loaded.batcher, &out->stats);
     add_counters(&out->stats, &e->past);

@@ -63,6 +63,7 @@ void ds_models_release(ds_models *m, ds_loaded *l);
 typedef struct ds_models_entry {
     const char *name, *path; /* owned by ds_models */
     bool        loaded;
+    bool        chats;       /* it brings a chat template */
     int64_t     created;     /* seconds since 1970 when the file was last changed */
     int64_t     users;
     uint64_t    loads, evictions; /* since the start */

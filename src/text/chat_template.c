@@ -213,6 +213,14 @@ static ds_status from_json_file(ds_chat_template *t, const char *dir, const char
     return compile(t, source, strlen(source));
 }
 
+/* For a model without a template: its family's format, with its own tokens. */
+static ds_status use_own_family(ds_chat_template *t, const ds_chat_family *f)
+{
+    ds_free(t->origin);
+    t->origin = ds_strdup(f->name);
+    return t->origin ? use_family(t, f, token(t, "bos_token"), token(t, "eos_token")) : DS_E_NOMEM;
+}
+
 static ds_status from_directory(ds_chat_template *t, const char *dir, const char *name)
 {
     json_t   *tokenizer = NULL, *separate = NULL, *map = NULL, *config = NULL;
@@ -236,9 +244,7 @@ static ds_status from_directory(ds_chat_template *t, const char *dir, const char
     const ds_chat_family *f = ds_chat_guess_family(token(t, "bos_token"), token(t, "eos_token"),
                                                    json_string_value(json_object_get(config, "model_type")));
     if (st == DS_E_NOT_FOUND && f && !name) {
-        ds_free(t->origin);
-        t->origin = ds_strdup(f->name);
-        st = t->origin ? use_family(t, f, token(t, "bos_token"), token(t, "eos_token")) : DS_E_NOMEM;
+        st = use_own_family(t, f);
     } else if (st == DS_E_NOT_FOUND) {
         st = ds_fail(DS_E_NOT_FOUND, "%s: the model has no chat template%s%s: is it a base model?", dir, name ? " named " : "",
                      name ? name : "");
@@ -288,7 +294,7 @@ static ds_status from_gguf_header(ds_chat_template *t, const ds_gguf *g, const c
         return compile(t, text.s, text.n);
     const ds_chat_family *f = ds_chat_guess_family(token(t, "bos_token"), token(t, "eos_token"), NULL);
     if (f && !name)
-        return use_family(t, f, token(t, "bos_token"), token(t, "eos_token"));
+        return use_own_family(t, f);
     return ds_fail(DS_E_NOT_FOUND, "%s: the model has no chat template%s%s: is it a base model?", path, name ? " named " : "",
                    name ? name : "");
 }

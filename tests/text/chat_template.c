@@ -196,6 +196,7 @@ static void gguf_files(void **state)
     char *text;
     assert_int_equal(ds_chat_render(t, HI, NULL, &text, NULL), DS_OK);
     assert_non_null(strstr(text, "User: Hi\n\nAssistant:"));
+    assert_string_equal(ds_chat_template_origin(t), "deepseek-llm"); /* not the file, which has none */
     ds_free(text);
     ds_chat_template_close(&t);
 }

@@ -11,7 +11,7 @@ const SPANS = [1, 2, 5, 10].map((minutes) => minutes * 60000); // the charts sho
 const RECENT = 30000; // quantiles are of what came in this time
 
 const count = (value) => number(value, value < 10 ? 1 : 0);
-const percent = (value) => `${number(value * 100, 0)} %`;
+const percent = (value) => `${number(value * 100, value < 0.1 ? 1 : 0)} %`;
 const seconds = (value) => (value < 1 ? `${number(value * 1000, value < 0.01 ? 1 : 0)} ms` : `${number(value, 2)} s`);
 
 /** A counter's growth a second between two readings, or null; a counter that fell belongs to a server started again. */

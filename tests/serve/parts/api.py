@@ -432,7 +432,7 @@ class Others(unittest.TestCase):
         self.assertEqual((r["object"], [m["id"] for m in r["data"]][:2]), ("list", ["tiny", "deepseek/nano"]))
         for path in "/v1/models/deepseek/nano", "/models/deepseek%2Fnano":
             m = S.get(path)
-            self.assertEqual((m["id"], m["object"]), ("deepseek/nano", "model"))
+            self.assertEqual((m["id"], m["object"], m["chat"]), ("deepseek/nano", "model", False))  # a base model
             self.assertGreater(m["created"], 10 ** 9)
         status, _, e = S.request("GET", "/v1/models/none")
         self.assertEqual((status, e["error"]["code"]), (404, "model_not_found"))

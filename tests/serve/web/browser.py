@@ -1,6 +1,8 @@
 """The web page in Chromium: browser.py CHROMIUM WEB_DIRECTORY [TEST...] (browser.sh calls it)."""
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -640,6 +642,106 @@ def axe(b, mock):
         tab.page.wait_for_timeout(300)
         check(tab, "drawer")
         tab.end()
+
+
+# ---- with the server itself: a base model, and a small random one that brings a chat template ----
+
+DEEPSEEK = os.environ.get("DEEPSEEK")
+
+
+@contextlib.contextmanager
+def server(*options):
+    with tempfile.TemporaryDirectory() as scratch:
+        chat = os.path.join(scratch, "talker")
+        subprocess.run([DEEPSEEK, "init", "--config", "tiny", "--dtype", "f32", "--seed", "1", chat], check=True, capture_output=True)
+        with open(os.path.join(chat, "chat_template.jinja"), "w", encoding="utf-8") as f:
+            f.write("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: ")
+        command = [DEEPSEEK, "serve", "-m", "deepseek/nano", "-m", chat, "--port", "0", "--quiet", *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process.url = re.search(r"http://\S+", process.stdout.readline()).group(0) + "/"
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def with_server(fn):
+    """A test that needs the command; left out without it."""
+    def run(b, mock):
+        if DEEPSEEK:
+            fn(b)
+        else:
+            print(f"left out: {fn.__name__} (set DEEPSEEK)")
+    run.__name__ = fn.__name__
+    TESTS.append(run)
+    return run
+
+
+def set_sampling(tab, **values):
+    tab.page.click("#open-settings")
+    for name, value in values.items():
+        tab.page.fill(f"#s-{name}", value)
+    tab.page.keyboard.press("Escape")
+
+
+@with_server
+def real_text(b):
+    """The base model goes on as `deepseek generate` does; the metrics tell of it; then the server dies."""
+    generated = subprocess.run([DEEPSEEK, "generate", "-m", "deepseek/nano", "-p", "床前明月光", "-n", "24", "--temp", "0"], check=True, capture_output=True, text=True)
+    with server() as s:
+        tab = Tab(b, s.url, faults=True, locale="zh-CN")
+        tab.page.wait_for_selector("text=deepseek/nano 未经对话训练")
+        set_sampling(tab, temperature="0", max_tokens="24")
+        tab.click("床前明月光")
+        tab.done()
+        eq(tab.page.locator("article .text").text_content().strip(), "床前明月光" + generated.stdout.strip())
+        assert re.search(r"输入 \d+.*，输出 \d+", tab.text(".stats")), tab.text(".stats")
+        tab.page.click("#drawer >> text=运行指标")
+        tab.page.wait_for_selector("#charts .card")
+        tab.page.wait_for_function("() => document.querySelectorAll('#charts b')[8].textContent.endsWith('%')")
+        eq(tab.page.locator("#charts b").all_inner_texts()[2:4], ["0", "0"])
+        s.kill()
+        s.wait()
+        tab.page.wait_for_function("() => document.querySelector('#metrics-state').textContent === '无法连接服务器。'")
+        tab.page.go_back()
+        tab.page.press("#input", "Enter")
+        tab.page.wait_for_selector("article >> text=无法连接服务器")
+        tab.end()
+
+
+@with_server
+def real_chat(b):
+    with server() as s:
+        tab = Tab(b, s.url)
+        tab.page.select_option("#model", "talker")
+        set_sampling(tab, temperature="0", max_tokens="12", stop="\\n\\n\\n")
+        tab.ask("Hello")
+        tab.ask("And again")
+        soon(lambda: tab.page.locator("article").count(), 4)
+        before = tab.last().locator(".text").text_content()
+        assert "Ended at the token limit." in tab.last().inner_text()
+        tab.click("Regenerate", tab.last())
+        tab.done()
+        soon(lambda: tab.last().locator(".text").text_content(), before)
+        assert re.search(r"\d+ in( \(\d+ cached\))?, 12 out", tab.last().inner_text()), tab.last().inner_text()
+        tab.end()
+
+
+@with_server
+def real_key(b):
+    with tempfile.NamedTemporaryFile("w") as keys:
+        keys.write("a-key-for-this-test-only\n")
+        keys.flush()
+        with server("--api-key-file", keys.name) as s:
+            tab = Tab(b, s.url, faults=True)
+            tab.click("Enter the key")
+            tab.page.fill("#s-key", "a-key-for-this-test-only")
+            tab.page.keyboard.press("Escape")
+            tab.page.wait_for_function("() => document.querySelector('#model').value === 'deepseek/nano'")
+            soon(lambda: tab.text("#server-error"), "")
+            tab.end()
 
 
 def main():
