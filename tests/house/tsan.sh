@@ -1,5 +1,5 @@
 #!/bin/bash
-# The thread pool, several threads that share a model, and the batcher with its own threads, under ThreadSanitizer. The rooms where threads meet are compiled for it;
+# The thread pool, the HTTP listener whose answers come from other threads, several threads that share a model, and the batcher, under ThreadSanitizer. The rooms where threads meet are compiled for it;
 # the others (kernels, formats, text) come as they are from the library.
 . "$(dirname "$0")/parts/common.sh"
 program=$DS_BUILD/tsan_thread
@@ -11,6 +11,11 @@ ${CC:-cc} -fsanitize=thread "$program.c" -o "$program" 2>/dev/null && $fixed_add
 ${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -D_GNU_SOURCE -DDS_VERSION='"tsan"' -Isrc -Iinclude -Itests/common/cmocka \
     tests/base/thread.c src/base/{thread,mem,fail}.c -o "$program" -pthread || { fail "the build"; finish; }
 $fixed_addresses "$program" || fail "ThreadSanitizer"
+program=$DS_BUILD/tsan_http
+${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -D_GNU_SOURCE -DDS_VERSION='"tsan"' -Isrc -Iinclude -Itests tests/serve/http.c \
+    src/serve/{http,http_parser,connection,exchange}.c src/base/{thread,mem,fail,str}.c -o "$program" $(pkg-config --libs cmocka libevent) -pthread -lm ||
+    { fail "the build"; finish; }
+$fixed_addresses "$program" || fail "ThreadSanitizer, the HTTP listener"
 
 objects=$(mktemp -d)
 trap 'rm -rf "$objects"' EXIT
