@@ -6,13 +6,12 @@
 #include "cli.h"
 #include "model_options.h"
 
-static ds_server             *server;
-static double                 grace = 30;
-static volatile sig_atomic_t  signals;
+static ds_server            *server;
+static volatile sig_atomic_t signals;
 
 static void on_signal(int sig)
 {
-    ds_server_stop(server, signals++ ? 0 : grace);
+    ds_server_stop(server, signals++ ? 0 : -1);
 }
 
 static void print_line(void *user, const char *line)
@@ -20,15 +19,12 @@ static void print_line(void *user, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
-/* Where clients reach it. */
-static void announce(const char *host, bool json)
+static void announce(bool json)
 {
-    const char *open = strchr(host, ':') ? "[" : "", *close = *open ? "]" : "";
-    if (json)
-        printf("{\"url\":\"http://%s%s%s:%d\"}\n", open, host, close, ds_server_port(server));
-    else
-        printf("listening on http://%s%s%s:%d\n", open, host, close, ds_server_port(server));
+    printf(json ? "{\"url\":\"%s\"}\n" : "listening on %s\n", ds_server_url(server));
     fflush(stdout);
+    if (ds_server_is_open(server))
+        fprintf(stderr, "deepseek: everybody who reaches this machine may use the server; --api-key-file asks for keys\n");
 }
 
 static int serve(const ds_server_options *o)
@@ -39,7 +35,7 @@ static int serve(const ds_server_options *o)
     struct sigaction a = { .sa_handler = on_signal };
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
-    announce(o->host, o->json);
+    announce(o->json);
     st = ds_server_run(server);
     a.sa_handler = SIG_IGN; /* nothing is left to be stopped */
     sigaction(SIGINT, &a, NULL);
@@ -67,16 +63,15 @@ static int hash_keys(void)
 int cmd_serve(int argc, char **argv);
 int cmd_serve(int argc, char **argv)
 {
-    ds_server_options o;
-    int64_t           port = 8000;
-    bool              quiet = false, hash_key = false;
-    cli_list          models = { 0 };
-    cli_model_options load = { 0 };
+    ds_server_options  o;
+    int64_t            port = -1;
+    bool               hash_key = false;
+    cli_list           models = { 0 };
+    cli_model_options  load = { 0 };
     ds_model_options   model;
     ds_batcher_options batcher;
     ds_server_options_init(&o);
     ds_batcher_options_init(&batcher);
-    o.host = "127.0.0.1";
     const cli_opt options[] = {
         { "-m, --model", CLI_LIST, &models, "MODEL", "a model's name, directory or .gguf file, or NAME=PATH; may be given\nseveral times: each loads when it is first asked for\n(default: the built-in deepseek/nano)" },
         CLI_LOAD_OPTIONS(load),
@@ -96,10 +91,11 @@ int cmd_serve(int argc, char **argv)
         { "--header-timeout", CLI_REAL, &o.header_seconds, "SECONDS", "until a request's headers are complete (default 10)" },
         { "--body-timeout", CLI_REAL, &o.body_seconds, "SECONDS", "then until its body is (default 60)" },
         { "--idle-timeout", CLI_REAL, &o.idle_seconds, "SECONDS", "of a connection without a request, or whose client takes\nnothing (default 75)" },
-        { "--grace", CLI_REAL, &grace, "SECONDS", "how long running answers may go on after the first SIGTERM\nor Ctrl-C; a second one ends them at once (default 30)" },
+        { "--grace", CLI_REAL, &o.grace, "SECONDS", "how long running answers may go on after the first SIGTERM\nor Ctrl-C; a second one ends them at once (default 30)" },
         { "--json", CLI_FLAG, &o.json, NULL, "log lines are JSON objects" },
         { "--hash-key", CLI_FLAG, &hash_key, NULL, "only print, for each key on standard input, a line for a key file\nthat does not show it" },
-        { "-q, --quiet", CLI_FLAG, &quiet, NULL, "no log of requests on standard error" },
+        { "--config", CLI_STR, &o.config, "FILE", "these options in YAML, each model with its own (docs/SERVER.md);\nwhat is given here wins" },
+        { "-q, --quiet", CLI_FLAG, &o.quiet, NULL, "no log of requests on standard error" },
         { 0 },
     };
     const cli_cmd cmd = {
@@ -111,6 +107,7 @@ int cmd_serve(int argc, char **argv)
         .examples = "  deepseek serve -m deepseek/7b-chat --port 8000\n"
                     "  deepseek serve -m deepseek/nano -m mine=./model.gguf --memory 12GiB --cache-dir ~/.cache/deepseek-serve\n"
                     "  curl http://127.0.0.1:8000/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'\n"
+                    "  deepseek serve --config serve.yaml --port 8080\n"
                     "  openssl rand -hex 24 | tee my-key | deepseek serve --hash-key >keys; deepseek serve --api-key-file keys\n",
     };
     int n, rc = cli_parse(&cmd, argc, argv, &n);
@@ -118,18 +115,16 @@ int cmd_serve(int argc, char **argv)
         return rc;
     if (hash_key)
         return hash_keys();
-    if (port < 0 || port > 65535)
+    if (port < -1 || port > 65535)
         return cli_usage_error("option --port: %lld is not 0 to 65535", (long long)port);
     ds_status st = cli_load_options(&load, &model);
     if (st != DS_OK)
         return cli_fail(st);
-    if (!models.n)
-        models.item[models.n++] = "deepseek/nano";
     o.models = models.item;
     o.n_model = models.n;
     o.model_options = &model;
     o.batcher_options = &batcher;
     o.port = (int)port;
-    o.log = quiet ? NULL : print_line;
+    o.log = print_line;
     return serve(&o);
 }

@@ -62,9 +62,9 @@ static bool is_same(const char *origin, const char *host)
 
 bool ds_guard_origin(const ds_server *s, ds_exchange *x)
 {
-    const char *host = ds_exchange_header(x, "Host"), *origin = ds_exchange_header(x, "Origin"), *cors = s->o.cors;
+    const char *host = ds_exchange_header(x, "Host"), *origin = ds_exchange_header(x, "Origin"), *cors = s->config.o.cors;
     bool        any = cors && strcmp(cors, "*") == 0;
-    if (ds_http_is_loopback(s->http) && host && !ds_guard_is_local(host, s->o.host)) {
+    if (ds_http_is_loopback(s->http) && host && !ds_guard_is_local(host, s->config.o.host)) {
         ds_reply_error(x, 403, NULL, NULL, "host_not_allowed", "This server listens on this machine only and does not answer to the name %s: use "
                        "localhost.", host);
         return false;
@@ -87,7 +87,7 @@ bool ds_guard_origin(const ds_server *s, ds_exchange *x)
 void ds_guard_preflight(const ds_server *s, ds_exchange *x, const char *allow)
 {
     const char *headers = ds_exchange_header(x, "Access-Control-Request-Headers");
-    if (!s->o.cors || !ds_exchange_header(x, "Access-Control-Request-Method"))
+    if (!s->config.o.cors || !ds_exchange_header(x, "Access-Control-Request-Method"))
         return;
     ds_exchange_add_header(x, "Access-Control-Allow-Methods", allow);
     if (headers)

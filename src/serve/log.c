@@ -38,14 +38,14 @@ void ds_log_request(ds_server *s, const ds_exchange *x, const ds_exchange_info *
 {
     const ds_http_request *q = ds_exchange_request(x);
     char                   when[40], path[MOST_PATH], method[40], line[MOST_PATH + 400];
-    if (!s->o.log)
+    if (!s->config.o.log || s->config.o.quiet)
         return;
     now_text(when);
     plain(q->path, path, sizeof path);
     plain(q->method, method, sizeof method);
     snprintf(line, sizeof line,
-             s->o.json ? "{\"time\":\"%s\",\"client\":\"%s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"ms\":%.1f,\"bytes\":%llu}"
+             s->config.o.json ? "{\"time\":\"%s\",\"client\":\"%s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"ms\":%.1f,\"bytes\":%llu}"
                        : "%s %s %s %s %d %.1f ms %llu B",
              when, q->peer, method, path, i->status, i->seconds * 1e3, (unsigned long long)i->bytes);
-    s->o.log(s->o.user, line);
+    s->config.o.log(s->config.o.user, line);
 }

@@ -38,6 +38,8 @@ typedef struct entry {
     ds_loaded loaded;
     char     *name, *path;
     bool      chats;        /* it brings a chat template */
+    ds_model_options   load;    /* its own `memory`: the most that it may have of all */
+    ds_batcher_options batcher;
     state     state;
     int64_t   users;
     double    used, wanted; /* when it was last given back; since when it is asked for */
@@ -104,11 +106,11 @@ static bool brings_template(const char *path)
     return own;
 }
 
-static ds_status fill_entry(entry *e, const char *spec)
+static ds_status fill_entry(entry *e, const char *name, const char *spec)
 {
     struct stat s;
-    const char *equals = stat(spec, &s) == 0 ? NULL : strchr(spec, '=');
-    e->name = equals ? ds_strndup(spec, (size_t)(equals - spec)) : name_of(spec);
+    const char *equals = name || stat(spec, &s) == 0 ? NULL : strchr(spec, '=');
+    e->name = name ? ds_strdup(name) : equals ? ds_strndup(spec, (size_t)(equals - spec)) : name_of(spec);
     if (!e->name)
         return DS_E_NOMEM;
     if (!*e->name || ds_utf8_invalid_at(e->name, strlen(e->name)) < strlen(e->name))
@@ -126,12 +128,14 @@ int64_t ds_models_find(const ds_models *m, const char *name)
     return -1;
 }
 
-ds_status ds_models_add(ds_models *m, const char *spec)
+ds_status ds_models_add_with(ds_models *m, const char *name, const char *spec, const ds_model_options *load, const ds_batcher_options *batcher)
 {
     entry *e = ds_calloc(1, sizeof *e);
     if (!e)
         return DS_E_NOMEM;
-    ds_status st = fill_entry(e, spec);
+    e->load = *load;
+    e->batcher = *batcher;
+    ds_status st = fill_entry(e, name, spec);
     if (st == DS_OK && ds_models_find(m, e->name) >= 0)
         st = ds_fail(DS_E_ARG, "two models are named \"%s\": give one another name with NAME=PATH", e->name);
     if (st == DS_OK)
@@ -141,6 +145,13 @@ ds_status ds_models_add(ds_models *m, const char *spec)
     else
         free_entry(e);
     return st;
+}
+
+ds_status ds_models_add(ds_models *m, const char *spec)
+{
+    ds_model_options load = m->o.model;
+    load.memory = 0; /* for all together */
+    return ds_models_add_with(m, NULL, spec, &load, &m->o.batcher);
 }
 
 int64_t ds_models_count(const ds_models *m)
@@ -178,8 +189,9 @@ bool ds_models_at(ds_models *m, int64_t i, ds_models_entry *out)
 /* ---- memory ---- */
 
 /* Bytes of a model's weights, by its files' headers; 0 when they cannot be read (loading will tell). */
-static uint64_t weight_bytes(const ds_models *m, const char *path)
+static uint64_t weight_bytes(const entry *e)
 {
+    const char *path = e->path;
     char   *text;
     json_t *o = NULL;
     if (ds_checkpoint_describe(path, &text) != DS_OK)
@@ -188,12 +200,17 @@ static uint64_t weight_bytes(const ds_models *m, const char *path)
     if (ds_json_parse(&o, text, strlen(text), path) == DS_OK) {
         int64_t parameters = json_integer_value(json_object_get(o, "parameters"));
         bytes = (uint64_t)json_integer_value(json_object_get(json_object_get(o, "memory"), "weights"));
-        if (m->o.model.dtype != DS_DTYPE_NONE)
-            bytes = ds_quant_bytes(m->o.model.dtype, (parameters + 255) / 256 * 256);
+        if (e->load.dtype != DS_DTYPE_NONE)
+            bytes = ds_quant_bytes(e->load.dtype, (parameters + 255) / 256 * 256);
     }
     json_decref(o);
     ds_free(text);
     return bytes;
+}
+
+static uint64_t least_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* Weights, and for keys, values and activations an equal part of what all weights together leave; an eighth of everything when they do
@@ -201,11 +218,12 @@ static uint64_t weight_bytes(const ds_models *m, const char *path)
 static uint64_t choose_budget(const ds_models *m, const entry *e)
 {
     uint64_t all = 0, most = 0, own = 0;
+    uint64_t limit = e->load.memory ? least_of(e->load.memory, m->memory) : m->memory;
     int64_t  n = m->o.max_loaded && m->o.max_loaded < m->n ? m->o.max_loaded : m->n;
     if (n == 1)
-        return m->memory;
+        return limit;
     for (int64_t i = 0; i < m->n; i++) {
-        uint64_t bytes = weight_bytes(m, m->entry[i]->path);
+        uint64_t bytes = weight_bytes(m->entry[i]);
         all += bytes;
         most = bytes > most ? bytes : most;
         own = m->entry[i] == e ? bytes : own;
@@ -214,7 +232,7 @@ static uint64_t choose_budget(const ds_models *m, const entry *e)
         all = most * (uint64_t)n;
     uint64_t rest = all < m->memory ? (m->memory - all) / (uint64_t)n : 0, least = m->memory / 8 > LEAST_EXTRA ? m->memory / 8 : LEAST_EXTRA;
     own += rest > least ? rest : least;
-    return own < m->memory ? own : m->memory;
+    return least_of(own, limit);
 }
 
 /* The lock is held. */
@@ -282,16 +300,18 @@ static void close_entry(entry *e)
 
 static ds_status open_entry(ds_models *m, entry *e)
 {
-    ds_model_options o = m->o.model;
+    ds_model_options o = e->load;
     ds_loaded       *l = &e->loaded;
     if (m->n > 1)
         o.memory = e->budget;
+    else if (!o.memory || (m->o.model.memory && m->o.model.memory < o.memory))
+        o.memory = m->o.model.memory;
     o.progress = stop_loading;
     o.user = m;
     l->name = e->name;
     ds_status st = ds_model_open(&l->model, e->path, &o);
     if (st == DS_OK)
-        st = ds_batcher_create(&l->batcher, l->model, &m->o.batcher);
+        st = ds_batcher_create(&l->batcher, l->model, &e->batcher);
     if (st == DS_OK)
         st = ds_grammars_create(&l->grammars, ds_model_tokenizer(l->model));
     if (st == DS_OK)

@@ -51,6 +51,9 @@ void ds_models_destroy(ds_models **m);
  *  its last part without ".gguf"). Resolves it, so that a model that is not there is an error now. DS_E_ARG for a name that is there
  *  already; else as ds_hub_resolve. */
 ds_status ds_models_add(ds_models *m, const char *spec);
+/** The same with options of its own, whose `memory` is the most that it may have of what all have; a name that is not NULL stands for it
+ *  instead of what `spec` says. */
+ds_status ds_models_add_with(ds_models *m, const char *name, const char *spec, const ds_model_options *load, const ds_batcher_options *batcher);
 
 /** Called with the model, or with NULL and what went wrong (ds_error() says it): in the calling thread when the model is there, in
  *  another when it had to be loaded. */

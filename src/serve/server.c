@@ -1,10 +1,10 @@
 /* The life of a server, and the way of a request through it: who may ask, which route answers, and the line in the log. */
 #include "serve/server.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/options.h"
 #include "base/thread.h"
 #include "serve/auth.h"
 #include "serve/guard.h"
@@ -126,39 +126,15 @@ static void work(void *user, void (*fn)(void *), void *arg)
 
 static ds_status add_models(ds_server *s)
 {
-    const ds_server_options *o = &s->o;
-    ds_models_options        m = { .max_loaded = o->max_loaded, .work = work, .user = s };
-    ds_model_options_init(&m.model);
-    ds_batcher_options_init(&m.batcher);
-    if (o->max_loaded < 0)
-        return ds_fail(DS_E_ARG, "max_loaded is %lld: expected 0 (as many as fit) or more", (long long)o->max_loaded);
-    DS_TRY(ds_options_take(&m.model, sizeof m.model, o->model_options, "ds_model_options"));
-    DS_TRY(ds_options_take(&m.batcher, sizeof m.batcher, o->batcher_options, "ds_batcher_options"));
+    const ds_config  *c = &s->config;
+    ds_models_options m = { .model = c->load, .batcher = c->batcher, .max_loaded = c->o.max_loaded, .work = work, .user = s };
     DS_TRY(ds_models_create(&s->models, &m));
-    for (int64_t i = 0; i < o->n_model; i++)
-        DS_TRY(ds_models_add(s->models, o->models[i]));
+    for (size_t i = 0; i < c->n_model; i++)
+        DS_TRY(ds_models_add_with(s->models, c->model[i].name, c->model[i].path, &c->model[i].load, &c->model[i].batcher));
     return DS_OK;
 }
 
 /* ---- its life ---- */
-
-static ds_status take_options(ds_server *s, const ds_server_options *given)
-{
-    ds_server_options *o = &s->o;
-    ds_server_options_init(o);
-    DS_TRY(ds_options_take(o, sizeof *o, given, "ds_server_options"));
-    if (o->connections < 0 || o->header_seconds < 0 || o->body_seconds < 0 || o->idle_seconds < 0)
-        return ds_fail(DS_E_ARG, "ds_server_options: connections and seconds must not be negative");
-    if (o->cors && !ds_guard_is_origin(o->cors))
-        return ds_fail(DS_E_ARG, "cors: \"%s\" is not an origin: expected \"*\", or scheme and host as in https://chat.example.org", o->cors);
-    const char **strings[] = { &o->host, &o->cors, &o->api_key_file };
-    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
-        if (*strings[i] && !(*strings[i] = ds_arena_strdup(&s->strings, *strings[i])))
-            return DS_E_NOMEM;
-    if (!o->host)
-        o->host = "127.0.0.1";
-    return DS_OK;
-}
 
 static ds_http_limits limits_of(const ds_server_options *o)
 {
@@ -178,22 +154,22 @@ ds_status ds_server_create(ds_server **out, const ds_server_options *o)
     ds_server *s = *out = ds_calloc(1, sizeof *s);
     if (!s)
         return DS_E_NOMEM;
-    s->strings.block_size = 4096;
     s->started = ds_now();
     ds_metrics_init(&s->metrics);
-    ds_status st = take_options(s, o);
+    ds_status st = ds_config_read(&s->config, o);
     if (st == DS_OK)
         st = add_models(s);
-    s->o.models = NULL; /* the caller's */
-    s->o.model_options = NULL;
-    s->o.batcher_options = NULL;
     if (st == DS_OK) {
-        ds_http_limits   limits = limits_of(&s->o);
+        ds_http_limits   limits = limits_of(&s->config.o);
         ds_http_handlers on = { .head = on_head, .request = on_request, .over = on_over, .user = s };
-        st = ds_http_create(&s->http, s->o.host, s->o.port, &limits, &on);
+        st = ds_http_create(&s->http, s->config.o.host, s->config.o.port, &limits, &on);
     }
-    if (st == DS_OK && s->o.api_key_file)
-        st = ds_keys_load(&s->keys, s->o.api_key_file);
+    if (st == DS_OK) {
+        bool brackets = strchr(s->config.o.host, ':') != NULL;
+        snprintf(s->url, sizeof s->url, "http://%s%s%s:%d", brackets ? "[" : "", s->config.o.host, brackets ? "]" : "", ds_http_port(s->http));
+    }
+    if (st == DS_OK && s->config.o.api_key_file)
+        st = ds_keys_load(&s->keys, s->config.o.api_key_file);
     if (st == DS_OK)
         st = ds_workers_create(&s->workers, WORKERS);
     if (st != DS_OK)
@@ -206,6 +182,16 @@ int ds_server_port(const ds_server *s)
     return ds_http_port(s->http);
 }
 
+const char *ds_server_url(const ds_server *s)
+{
+    return s->url;
+}
+
+bool ds_server_is_open(const ds_server *s)
+{
+    return !ds_http_is_loopback(s->http) && !s->keys;
+}
+
 ds_status ds_server_run(ds_server *s)
 {
     return ds_http_run(s->http);
@@ -214,7 +200,7 @@ ds_status ds_server_run(ds_server *s)
 void ds_server_stop(ds_server *s, double grace)
 {
     s->stopping = true;
-    ds_http_stop(s->http, grace);
+    ds_http_stop(s->http, grace < 0 ? s->config.o.grace : grace);
 }
 
 /* Whoever holds an exchange goes before the connections' loop: workers, then what runs in the models' batchers. */
@@ -231,6 +217,6 @@ void ds_server_destroy(ds_server **ps)
     ds_http_destroy(&s->http);
     ds_keys_free(&s->keys);
     ds_metrics_free(&s->metrics);
-    ds_arena_free(&s->strings);
+    ds_config_free(&s->config);
     ds_free(s);
 }

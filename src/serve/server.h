@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "base/mem.h"
 #include "deepseek/serve.h"
+#include "serve/config.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/models.h"
@@ -20,14 +20,14 @@ typedef struct ds_route {
 } ds_route;
 
 struct ds_server {
-    ds_server_options o; /* its strings are in `strings` */
-    ds_arena          strings;
+    ds_config         config;
     ds_http          *http;
     ds_workers       *workers;
     ds_models        *models;
     ds_metrics        metrics;
     struct ds_keys   *keys;    /* NULL: none are asked for */
     atomic_bool       stopping;
+    char              url[300];
     double            started; /* ds_now() */
 };
 

@@ -87,10 +87,39 @@ ask /health 'Origin: http://localhost' | grep -q '^HTTP/1.1 200' || fail "the ow
 stop TERM
 grep -q 'key' "$out/err" && fail "a key is in the log"
 
+cat >"$out/serve.yaml" <<END
+quiet: true
+api_key_file: $out/limited
+models:
+  - path: deepseek/nano
+    name: small
+    ctx: 256
+END
+echo 'a-limited-key name=bob rpm=2 tpm=1000' >"$out/limited"
+post() { # prints the answer to a chat request that is wrong: it needs no model
+    exec 3<>/dev/tcp/127.0.0.1/"$port" || return
+    printf 'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer a-limited-key\r\nContent-Length: 2\r\n\r\n{}' >&3
+    cat <&3
+    exec 3>&-
+}
+start --config "$out/serve.yaml"
+ask /v1/models 'Authorization: Bearer a-limited-key' | grep -q '"id":"small"' || fail "the file's model"
+post >"$out/answer" # listing models was the first request
+grep -q '^HTTP/1.1 400' "$out/answer" && grep -qi '^x-ratelimit-remaining-requests: 0' "$out/answer" && grep -qi '^x-ratelimit-limit-tokens: 1000' "$out/answer" ||
+    fail "within the rate: $(cat "$out/answer")"
+post >"$out/answer"
+grep -q '^HTTP/1.1 429' "$out/answer" && grep -q '^Retry-After: [1-9]' "$out/answer" && grep -q '"code":"rate_limit_exceeded"' "$out/answer" ||
+    fail "above the rate: $(cat "$out/answer")"
+ask /metrics 'Authorization: Bearer a-limited-key' | grep -q '^HTTP/1.1 200' || fail "metrics cost no request"
+stop TERM
+[ ! -s "$out/err" ] || fail "the file's quiet: $(cat "$out/err")"
+echo 'prot: 8000' >>"$out/serve.yaml"
+expect 2 'serve.yaml:7: ' --config "$out/serve.yaml"
 expect 2 ":1: a key of 5 characters" --port 0 --api-key-file <(echo short)
 expect 3 "no/such" --port 0 --api-key-file /no/such/file
 expect 2 "0 to 65535" --port 65536
 expect 2 "not an origin" --port 0 --cors example.org
+expect 2 "texts at a time" --port 0 --parallel 0
 expect 2 "negative" --port 0 --idle-timeout -1
 expect 4 "cannot listen on no.such.host.invalid" --port 0 --host no.such.host.invalid
 exit $((failures > 0))
