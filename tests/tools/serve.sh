@@ -10,6 +10,7 @@ fail() {
     failures=$((failures + 1))
 }
 start() { # OPTIONS...
+    : >"$out/out" # not the port of the last one
     "$DEEPSEEK" serve --port 0 "$@" >"$out/out" 2>"$out/err" &
     server=$!
     for _ in $(seq 100); do
