@@ -80,15 +80,6 @@ void *ds_exchange_tag(const ds_exchange *x)
     return x->tag;
 }
 
-void ds_exchange_free_body(ds_exchange *x)
-{
-    x->h->body_bytes -= x->counted;
-    x->counted = 0;
-    ds_buf_free(&x->p.body);
-    x->request.body = "";
-    x->request.n_body = 0;
-}
-
 void ds_exchange_about(const ds_exchange *x, ds_exchange_info *i)
 {
     *i = (ds_exchange_info){ .complete = x->complete, .seconds = ds_now() - x->began, .bytes = x->sent };

@@ -68,8 +68,6 @@ const ds_http_request *ds_exchange_request(const ds_exchange *x);
 const char            *ds_exchange_header(const ds_exchange *x, const char *name); /* any case; NULL = not sent */
 ds_exchange           *ds_exchange_ref(ds_exchange *x);
 void                   ds_exchange_unref(ds_exchange **x); /* any thread; NULL-safe */
-/** Gives the memory of the request's body back before the exchange ends; once the request has been handed over. */
-void                   ds_exchange_free_body(ds_exchange *x);
 /** A pointer of the handlers' own, NULL at first; `free_it` (may be NULL) is called with it when the exchange ends. */
 void  ds_exchange_attach(ds_exchange *x, void *tag, void (*free_it)(void *tag));
 void *ds_exchange_tag(const ds_exchange *x);

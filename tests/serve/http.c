@@ -101,7 +101,6 @@ static void on_request(void *user, ds_exchange *x)
         ds_exchange_add_header(x, "X-Evil", "a\r\nX-Injected: b"); /* is left out */
         ds_exchange_reply(x, 200, "text/plain", q->body, q->n_body);
         ds_exchange_reply(x, 500, "text/plain", "second", 6); /* is ignored */
-        ds_exchange_free_body(x);
     } else if (strcmp(q->path, "/hold") == 0) {
         ds_exchange_on_gone(x, on_gone, s);
         s->held = ds_exchange_ref(x);
