@@ -241,11 +241,54 @@ static void softmax(void **state)
     }
 }
 
+/* Every instruction set takes the same random numbers: the same bits as the portable one, whatever the length. */
+static void stochastic_rounding(void **state)
+{
+    float    x[MOST];
+    uint16_t want[MOST], got[MOST + 1];
+    ds_micro plain;
+    ds_micro_generic(&plain);
+    ds_normal_fill(x, MOST, 1, 1, 1, 0);
+    x[3] = INFINITY;
+    x[7] = NAN;
+    x[40] = 3.3895e38f; /* may round up to infinity, not beyond */
+    plain.round_stochastically(want, x, 4096, MOST, 77, 1ull << 33 | 5);
+    for (int64_t i = 0; i < MOST; i++)
+        assert_true(i == 7 || fabsf(ds_bf16_to_f32(want[i]) - x[i]) <= fabsf(x[i]) / 128 || i == 3 || i == 40);
+    FOR_LEVELS(m)
+    {
+        int64_t n = lengths[s];
+        got[n] = 0x1234;
+        m.round_stochastically(got, x, 4096, n, 77, 1ull << 33 | 5);
+        assert_memory_equal(got, want, (size_t)n * 2);
+        assert_int_equal(got[n], 0x1234);
+    }
+}
+
+/* Blocks of 32-bit values turned over, of every shape up to two whole tiles and some. */
+static void transposing(void **state)
+{
+    enum { SIDE = 35, LD = 37 };
+    static int32_t from[SIDE * LD], to[SIDE * LD];
+    for (int i = 0; i < SIDE * LD; i++)
+        from[i] = i;
+    FOR_LEVELS(m)
+    {
+        int64_t rows = 1 + lengths[s] % SIDE, cols = 1 + lengths[s] * 7 % SIDE;
+        memset(to, -1, sizeof to);
+        m.transpose32(to, LD, from, LD, rows, cols);
+        for (int64_t c = 0; c < SIDE; c++)
+            for (int64_t r = 0; r < LD; r++)
+                assert_int_equal(to[c * LD + r], r < rows && c < cols ? from[r * LD + c] : -1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rmsnorm),       cmocka_unit_test(swiglu),
         cmocka_unit_test(rope),          cmocka_unit_test(conversions),
+        cmocka_unit_test(stochastic_rounding), cmocka_unit_test(transposing),
         cmocka_unit_test(quantize),      cmocka_unit_test(small_products),
         cmocka_unit_test(small_products_bf16), cmocka_unit_test(softmax),
     };

@@ -2,29 +2,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "kernel/cpu/matmul.h"
 #include "kernel/optim.h"
-#include "quant/quant.h"
 
 enum { PIECE = 1 << 14, MAX_PIECES = 1 << 12 }; /* PIECE: values of a task; a multiple of DS_MOMENT_BLOCK */
-
-/* ---- bf16 weights ---- */
-
-/* Rounds up with the probability of the part that is lost: the weight's mean change is exact. */
-static void round_stochastically(uint16_t *w, const float *x, int64_t first, int64_t n, uint64_t seed, uint64_t step, uint64_t stream)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        uint32_t word[4], bits;
-        ds_philox(seed ^ (step << 20), stream, (uint64_t)(first + i), word);
-        for (int64_t k = 0; k < 8 && i + k < n; k++) {
-            memcpy(&bits, x + i + k, 4);
-            bool finite = (bits & 0x7f800000u) != 0x7f800000u;
-            bits += finite ? word[k / 2] >> 16 * (k & 1) & 0xffff : 0;
-            w[i + k] = (uint16_t)(bits >> 16);
-        }
-    }
-}
 
 /* ---- AdamW ---- */
 
@@ -59,7 +40,7 @@ static void adamw_task(void *arg, int64_t task, int worker)
     uint16_t *half = (uint16_t *)a->w + first;
     j->ex->micro.f32_from_bf16(w, half, n);
     adamw_block(j, w, first, n);
-    round_stochastically(half, w, first, n, j->s->seed, j->s->step, a->stream);
+    j->ex->micro.round_stochastically(half, w, first, n, j->s->seed ^ (j->s->step << 20), a->stream);
 }
 
 void ds_cpu_adamw_step(ds_exec *ex, const ds_adamw *a, const ds_adamw_step *s)
@@ -188,7 +169,7 @@ static void muon_task(void *arg, int64_t task, int worker)
     uint16_t *half = (uint16_t *)j->p->w + first;
     m->f32_from_bf16(w, half, n);
     m->blend(w, -j->s->rate, j->update + first, j->s->keep, n);
-    round_stochastically(half, w, first, n, j->s->seed, j->s->step, j->p->stream);
+    m->round_stochastically(half, w, first, n, j->s->seed ^ (j->s->step << 20), j->p->stream);
 }
 
 void ds_cpu_muon_step(ds_exec *ex, const ds_muon *p, const ds_muon_step *s)

@@ -80,6 +80,9 @@ typedef struct ds_micro {
     /* Optimizers (kernel/optim.h): one pass over n values; gradients become zero. */
     void (*adamw)(float *w, float *g, float *m, float *v, int64_t n, const struct ds_adamw_step *s);
     void (*adamw8)(float *w, float *g, int8_t *m, int8_t *v, float *scale, int64_t n, const struct ds_adamw_step *s);
+    /* x to bf16, up or down at random; first: the number of x[0], a multiple of 8, which together with the seed and the stream
+     * says which random numbers */
+    void (*round_stochastically)(uint16_t *w, const float *x, int64_t first, int64_t n, uint64_t seed, uint64_t stream);
     double (*sum_squares)(const float *x, int64_t n);
     /* y = a * x + b * y; used to blend momenta and the terms of a matrix iteration */
     void (*blend)(float *y, float a, const float *x, float b, int64_t n);

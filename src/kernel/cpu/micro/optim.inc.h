@@ -1,9 +1,10 @@
 /* Optimizer steps over rows of values, written once against the primitives of a simd_*.h header; after vec.inc.h. */
+#include "base/rng.h"
 #include "kernel/optim.h"
 
-SIMD vf adamw_update(vf w, vf m, vf v, const ds_adamw_step *s)
+SIMD vf adamw_update(vf w, vf m, vf root_v, const ds_adamw_step *s)
 {
-    vf size = vf_add(vf_mul(vf_sqrt(v), vf_bcast(s->root)), vf_bcast(s->eps));
+    vf size = vf_add(vf_mul(root_v, vf_bcast(s->root)), vf_bcast(s->eps));
     return vf_sub(vf_mul(w, vf_bcast(s->keep)), vf_mul(vf_bcast(s->rate), vf_div(m, size)));
 }
 
@@ -14,7 +15,7 @@ static void adamw(float *w, float *g, float *m, float *v, int64_t n, const ds_ad
         vf      d = vf_mul(load_n(g + i, k), vf_bcast(s->grad_scale)), mm = load_n(m + i, k), vv = load_n(v + i, k);
         mm = vf_fma(vf_bcast(1 - s->beta1), vf_sub(d, mm), mm);
         vv = vf_fma(vf_mul(vf_bcast(1 - s->beta2), d), d, vf_mul(vf_bcast(s->beta2), vv));
-        store_n(w + i, adamw_update(load_n(w + i, k), mm, vv, s), k);
+        store_n(w + i, adamw_update(load_n(w + i, k), mm, vf_sqrt(vv), s), k);
         store_n(m + i, mm, k);
         store_n(v + i, vv, k);
         store_n(g + i, vf_zero(), k);
@@ -27,19 +28,22 @@ static void adamw8(float *w, float *g, int8_t *m8, int8_t *v8, float *scale, int
 {
     float m[DS_MOMENT_BLOCK], v[DS_MOMENT_BLOCK];
     vf    m_most = vf_zero(), v_most = vf_zero(), from_m = vf_bcast(scale[0] / (127.0f * 127.0f)), to_v = vf_bcast(1 / 255.0f);
-    int8_t mc[DS_MOMENT_BLOCK] = { 0 }, vc[DS_MOMENT_BLOCK] = { 0 };
-    memcpy(mc, m8, (size_t)n);
-    memcpy(vc, v8, (size_t)n);
+    vf    from_v = vf_bcast(scale[1]);
+    int8_t spare[2][DS_MOMENT_BLOCK] = { 0 }, *mc = n % 16 ? spare[0] : m8, *vc = n % 16 ? spare[1] : v8;
+    if (n % 16) {
+        memcpy(mc, m8, (size_t)n);
+        memcpy(vc, v8, (size_t)n);
+    }
     FOR_VECTORS(i, n) {
         int64_t k = n - i;
         vf      c = vf_load_i8(mc + i), d = vf_mul(load_n(g + i, k), vf_bcast(s->grad_scale)), q, mm, vv;
         mm = vf_mul(vf_mul(c, vf_abs(c)), from_m);
         q = vf_mul(vf_add(vf_load_i8(vc + i), vf_bcast(128)), to_v);
         q = vf_mul(q, q);
-        vv = vf_mul(vf_mul(q, q), vf_bcast(scale[1]));
+        vv = vf_mul(vf_mul(q, q), from_v);
         mm = vf_fma(vf_bcast(1 - s->beta1), vf_sub(d, mm), mm);
         vv = vf_fma(vf_mul(vf_bcast(1 - s->beta2), d), d, vf_mul(vf_bcast(s->beta2), vv));
-        store_n(w + i, adamw_update(load_n(w + i, k), mm, vv, s), k);
+        store_n(w + i, adamw_update(load_n(w + i, k), mm, vf_sqrt(vv), s), k);
         store_n(g + i, vf_zero(), k);
         vf_store(m + i, mm);
         vf_store(v + i, vv);
@@ -50,19 +54,16 @@ static void adamw8(float *w, float *g, int8_t *m8, int8_t *v8, float *scale, int
     scale[1] = vf_hmax(v_most);
     vf m_inverse = vf_bcast(scale[0] > 0 ? 1 / scale[0] : 0), v_inverse = vf_bcast(scale[1] > 0 ? 1 / scale[1] : 0);
     FOR_VECTORS(i, n) {
-        vf mm = vf_load(m + i), root = vf_mul(vf_sqrt(vf_mul(vf_abs(mm), m_inverse)), vf_bcast(127));
-        vf vv = vf_mul(vf_load(v + i), v_inverse), code = vf_mul(vf_sqrt(vf_sqrt(vv)), vf_bcast(255));
-        float sign[16], size[16];
-        vf_store(sign, mm);
-        vf_store(size, root);
-        for (int l = 0; l < 16; l++)
-            size[l] = sign[l] < 0 ? -size[l] : size[l];
-        vi_store_i8(mc + i, vi_round_f(vf_load(size)));
-        code = vf_max(vf_min(code, vf_bcast(255)), vf_min(vf_mul(vf_load(v + i), vf_bcast(1e38f)), vf_bcast(1)));
+        vf mm = vf_load(m + i), root = vf_mul(vf_root(vf_mul(vf_abs(mm), m_inverse)), vf_bcast(127));
+        vf vv = vf_mul(vf_load(v + i), v_inverse), code = vf_mul(vf_root(vf_root(vv)), vf_bcast(255));
+        vi_store_i8(mc + i, vi_round_f(vf_copysign(root, mm)));
+        code = vf_max(code, vf_min(vf_mul(vf_load(v + i), vf_bcast(1e38f)), vf_bcast(1)));
         vi_store_i8(vc + i, vi_round_f(vf_sub(code, vf_bcast(128))));
     }
-    memcpy(m8, mc, (size_t)n);
-    memcpy(v8, vc, (size_t)n);
+    if (n % 16) {
+        memcpy(m8, mc, (size_t)n);
+        memcpy(v8, vc, (size_t)n);
+    }
 }
 
 /* float32 within 4,096 values, double beyond. */
@@ -87,10 +88,26 @@ static void blend(float *y, float a, const float *x, float b, int64_t n)
         store_n(y + i, vf_fma(vf_bcast(a), load_n(x + i, n - i), vf_mul(vf_bcast(b), load_n(y + i, n - i))), n - i);
 }
 
+/* Rounds up with the probability of the part that is lost: the weight's mean change is exact. Each Philox block serves eight values. */
+static void round_stochastically(uint16_t *w, const float *x, int64_t first, int64_t n, uint64_t seed, uint64_t stream)
+{
+    for (int64_t i = 0; i < n; i += 8) {
+        uint32_t word[4], bits;
+        ds_philox(seed, stream, (uint64_t)(first + i), word);
+        for (int64_t k = 0; k < 8 && i + k < n; k++) {
+            memcpy(&bits, x + i + k, 4);
+            bool finite = (bits & 0x7f800000u) != 0x7f800000u;
+            bits += finite ? word[k / 2] >> 16 * (k & 1) & 0xffff : 0;
+            w[i + k] = (uint16_t)(bits >> 16);
+        }
+    }
+}
+
 static void set_optimizers(ds_micro *m)
 {
     m->adamw = adamw;
     m->adamw8 = adamw8;
     m->sum_squares = sum_squares;
     m->blend = blend;
+    m->round_stochastically = round_stochastically;
 }

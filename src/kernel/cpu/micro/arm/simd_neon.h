@@ -78,7 +78,9 @@ SIMD vf vf_div(vf a, vf b) { EACH a.v[i] = vdivq_f32(a.v[i], b.v[i]); return a; 
 SIMD vf vf_max(vf a, vf b) { EACH a.v[i] = vmaxq_f32(a.v[i], b.v[i]); return a; }
 SIMD vf vf_min(vf a, vf b) { EACH a.v[i] = vminq_f32(a.v[i], b.v[i]); return a; }
 SIMD vf vf_abs(vf a) { EACH a.v[i] = vabsq_f32(a.v[i]); return a; }
+SIMD vf vf_copysign(vf a, vf sign) { EACH a.v[i] = vbslq_f32(vdupq_n_u32(0x80000000), sign.v[i], a.v[i]); return a; }
 SIMD vf vf_sqrt(vf a) { EACH a.v[i] = vsqrtq_f32(a.v[i]); return a; }
+SIMD vf vf_root(vf a) { return vf_sqrt(a); }
 SIMD vf vf_fma(vf a, vf b, vf c) { EACH c.v[i] = vfmaq_f32(c.v[i], a.v[i], b.v[i]); return c; }
 SIMD vf vf_round(vf a) { EACH a.v[i] = vrndnq_f32(a.v[i]); return a; }
 SIMD vi vi_round_f(vf a) { vi r; EACH r.v[i] = vcvtnq_s32_f32(a.v[i]); return r; }

@@ -68,7 +68,9 @@ SIMD vf vf_div(vf a, vf b) { EACH a.v[i] /= b.v[i]; return a; }
 SIMD vf vf_max(vf a, vf b) { EACH a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; return a; }
 SIMD vf vf_min(vf a, vf b) { EACH a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i]; return a; }
 SIMD vf vf_abs(vf a) { EACH a.v[i] = fabsf(a.v[i]); return a; }
+SIMD vf vf_copysign(vf a, vf sign) { EACH a.v[i] = copysignf(a.v[i], sign.v[i]); return a; }
 SIMD vf vf_sqrt(vf a) { EACH a.v[i] = sqrtf(a.v[i]); return a; }
+SIMD vf vf_root(vf a) { return vf_sqrt(a); } /* within 2^-13, faster where the instruction set can: for what is rounded to few bits */
 SIMD vf vf_fma(vf a, vf b, vf c) { EACH c.v[i] += a.v[i] * b.v[i]; return c; }
 SIMD vf vf_round(vf a) { EACH a.v[i] = rintf(a.v[i]); return a; }
 SIMD vi vi_round_f(vf a) { vi r; EACH r.v[i] = (int32_t)rintf(a.v[i]); return r; }

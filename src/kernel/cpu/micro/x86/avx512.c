@@ -52,6 +52,50 @@ static void transpose32(void *dst, int64_t ld_dst, const void *src, int64_t ld_s
         }
 }
 
+/* Random bits for 64 values: Philox (base/rng.h) of indices first, first + 8, ..., one in the low half of each 64-bit lane. */
+SIMD void philox_64(__m512i out[2], uint64_t seed, uint64_t stream, uint64_t first)
+{
+    __m512i index = _mm512_add_epi64(_mm512_set1_epi64((int64_t)first), _mm512_setr_epi64(0, 8, 16, 24, 32, 40, 48, 56));
+    __m512i c0 = index, c1 = _mm512_srli_epi64(index, 32), c2 = _mm512_set1_epi64((int64_t)stream), c3 = _mm512_srli_epi64(c2, 32);
+    __m512i k0 = _mm512_set1_epi32((int32_t)seed), k1 = _mm512_set1_epi32((int32_t)(seed >> 32));
+    _Pragma("GCC unroll 10") for (int round = 0; round < 10; round++)
+    {
+        __m512i p0 = _mm512_mul_epu32(c0, _mm512_set1_epi64(0xD2511F53)), p1 = _mm512_mul_epu32(c2, _mm512_set1_epi64(0xCD9E8D57));
+        c0 = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p1, 32), c1, k0, 0x96);
+        c2 = _mm512_ternarylogic_epi32(_mm512_srli_epi64(p0, 32), c3, k1, 0x96);
+        c1 = p1;
+        c3 = p0;
+        k0 = _mm512_add_epi32(k0, _mm512_set1_epi32((int32_t)0x9E3779B9));
+        k1 = _mm512_add_epi32(k1, _mm512_set1_epi32((int32_t)0xBB67AE85));
+    }
+    __m512i low = _mm512_mask_mov_epi32(c0, 0xaaaa, _mm512_slli_epi64(c1, 32)), high = _mm512_mask_mov_epi32(c2, 0xaaaa, _mm512_slli_epi64(c3, 32));
+    __m512i even = _mm512_unpacklo_epi64(low, high), odd = _mm512_unpackhi_epi64(low, high);
+    out[0] = _mm512_permutex2var_epi64(even, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), odd);
+    out[1] = _mm512_permutex2var_epi64(even, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), odd);
+}
+
+SIMD void round_16(uint16_t *w, const float *x, __m256i noise)
+{
+    __m512i   bits = _mm512_loadu_si512(x), exponent = _mm512_set1_epi32(0x7f800000);
+    __mmask16 finite = _mm512_cmpneq_epi32_mask(_mm512_and_si512(bits, exponent), exponent);
+    bits = _mm512_mask_add_epi32(bits, finite, bits, _mm512_cvtepu16_epi32(noise));
+    _mm256_storeu_si256((__m256i *)w, _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+}
+
+static void round_stochastically_64(uint16_t *w, const float *x, int64_t first, int64_t n, uint64_t seed, uint64_t stream)
+{
+    int64_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        __m512i noise[2];
+        philox_64(noise, seed, stream, (uint64_t)(first + i));
+        for (int k = 0; k < 2; k++) {
+            round_16(w + i + 32 * k, x + i + 32 * k, _mm512_castsi512_si256(noise[k]));
+            round_16(w + i + 32 * k + 16, x + i + 32 * k + 16, _mm512_extracti64x4_epi64(noise[k], 1));
+        }
+    }
+    round_stochastically(w + i, x + i, first + i, n - i, seed, stream);
+}
+
 void ds_micro_avx512(ds_micro *m)
 {
     m->name = "avx512";
@@ -61,4 +105,5 @@ void ds_micro_avx512(ds_micro *m)
     set_training(m);
     set_optimizers(m);
     m->transpose32 = transpose32;
+    m->round_stochastically = round_stochastically_64;
 }

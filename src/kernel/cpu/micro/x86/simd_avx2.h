@@ -110,7 +110,15 @@ SIMD vf vf_abs(vf v)
     __m256 m = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
     return (vf){ _mm256_and_ps(v.a, m), _mm256_and_ps(v.b, m) };
 }
+SIMD vf vf_copysign(vf a, vf sign)
+{
+    __m256 bit = _mm256_set1_ps(-0.0f);
+    a.a = _mm256_or_ps(_mm256_andnot_ps(bit, a.a), _mm256_and_ps(bit, sign.a));
+    a.b = _mm256_or_ps(_mm256_andnot_ps(bit, a.b), _mm256_and_ps(bit, sign.b));
+    return a;
+}
 SIMD vf vf_sqrt(vf a) { return (vf)BOTH(_mm256_sqrt_ps, a); }
+SIMD vf vf_root(vf a) { return vf_sqrt(a); }
 SIMD vf vf_fma(vf a, vf b, vf c) { return (vf){ _mm256_fmadd_ps(a.a, b.a, c.a), _mm256_fmadd_ps(a.b, b.b, c.b) }; }
 SIMD __m256 round8(__m256 x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 SIMD vf vf_round(vf v) { return (vf)BOTH(round8, v); }

@@ -71,7 +71,13 @@ SIMD vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 SIMD vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 SIMD vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 SIMD vf vf_abs(vf a) { return _mm512_abs_ps(a); }
+SIMD vf vf_copysign(vf a, vf sign)
+{
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_set1_epi32(INT32_MIN), _mm512_castps_si512(sign), _mm512_castps_si512(a), 0xca));
+}
 SIMD vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+/* 1e-30 keeps zero from its infinite inverse. */
+SIMD vf vf_root(vf a) { return _mm512_mul_ps(a, _mm512_rsqrt14_ps(_mm512_max_ps(a, _mm512_set1_ps(1e-30f)))); }
 SIMD vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 SIMD vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 SIMD vi vi_round_f(vf a) { return _mm512_cvtps_epi32(a); }
