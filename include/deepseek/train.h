@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "deepseek/model.h"
 #include "deepseek/status.h"
 #include "deepseek/util.h"
 
@@ -76,6 +77,12 @@ DS_API ds_status ds_train_plan(const char *yaml, size_t n, const char *name, con
  *  Give exactly one of the three; the others are 0. `sequence` tokens a row (4096). JSON: "compute", "lr", "batch_tokens", "tokens",
  *  "flops_per_token", "parameters" (about, non-embedding), "layers", "width", "steps". */
 DS_API ds_status ds_train_suggest(double compute, double tokens, double parameters, int64_t sequence, char **json);
+
+/** Scores every document of the token shards DIR/train*.dst by the model's mean loss over its first tokens, as many as the context
+ *  holds, and writes DIR/scores.jsonl: what a stage with `order: loss` and no `scorer:` sorts by. `model` is the name kept in the file.
+ *  progress may be NULL. DS_E_NOT_FOUND (no shards), DS_E_SHAPE (a vocabulary larger than the model's), DS_E_FORMAT, DS_E_NUMERIC,
+ *  DS_E_IO, DS_E_CANCELLED. */
+DS_API ds_status ds_train_score(ds_model *m, const char *model, const char *dir, ds_progress_fn *progress, void *user);
 
 /** Draws the loss curves of runs (run directories or log.jsonl files): an SVG, or a PNG when `out` ends in .png.
  *  DS_E_NOT_FOUND, DS_E_FORMAT, DS_E_ARG (neither .svg nor .png; a run without a step), DS_E_IO. */

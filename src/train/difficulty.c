@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "deepseek/model.h"
 #include "train/order.h"
+#include "train/scores.h"
 
 typedef struct entry {
     double   value;
@@ -41,11 +42,24 @@ static ds_status compression(const ds_corpus *c, entry *e)
     return st;
 }
 
+/* What `deepseek data score` left beside the shards: of whole documents, also where the corpus has only part of one. */
+static ds_status scores_beside(const ds_corpus *c, entry *e)
+{
+    double *loss;
+    DS_TRY(ds_scores_read(c->set, &loss, NULL));
+    for (uint64_t d = 0; d < c->n_docs; d++)
+        e[d].value = loss[c->first + d];
+    ds_free(loss);
+    return DS_OK;
+}
+
 /* Mean loss over a document's first tokens, as many as the model's context holds. */
 static ds_status reference_loss(const ds_corpus *c, const char *path, entry *e)
 {
     ds_model     *m;
     ds_model_info info = { .size = sizeof info };
+    if (!path)
+        return scores_beside(c, e);
     DS_TRY(ds_model_open(&m, path, NULL));
     ds_model_about(m, &info);
     int64_t   most = info.context < (int64_t)c->longest ? info.context : (int64_t)c->longest;
@@ -56,12 +70,7 @@ static ds_status reference_loss(const ds_corpus *c, const char *path, entry *e)
         uint64_t all = ds_corpus_length(c, d);
         int64_t  n = all < (uint64_t)most ? (int64_t)all : most;
         ds_corpus_read(c, d, 0, (uint64_t)n, ids);
-        e[d].value = 0;
-        if (n < 2)
-            continue;
-        st = ds_model_score(m, ids, n, logprob, NULL, NULL);
-        for (int64_t i = 1; st == DS_OK && i < n; i++)
-            e[d].value -= (double)logprob[i] / (double)(n - 1);
+        st = ds_score_tokens(m, ids, n, logprob, &e[d].value);
     }
     ds_free(ids);
     ds_free(logprob);

@@ -231,8 +231,8 @@ static ds_status read_stage(ds_recipe *r, int node, int i)
     DS_TRY(choice(&s, "order", "shuffled|length|compression|loss", 0, &order));
     o->order = (ds_order)order;
     DS_TRY(word(&s, "scorer", NULL, &o->scorer));
-    if ((o->order == DS_ORDER_LOSS) != (o->scorer != NULL))
-        return ds_conf_fail(c, node, "stage \"%s\": order: loss and scorer: MODEL belong together", o->name);
+    if (o->order != DS_ORDER_LOSS && o->scorer)
+        return ds_conf_fail(c, node, "stage \"%s\": scorer: belongs to order: loss", o->name);
     snprintf(inner, sizeof inner, "%s.mixture", name);
     DS_TRY(read_mixture(r, o, node, inner));
     snprintf(inner, sizeof inner, "%s.schedule", name);

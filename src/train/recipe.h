@@ -27,7 +27,7 @@ typedef struct ds_recipe_stage {
     int64_t     steps, first;       /* how many, and the number of the first one in the run */
     double      mix[DS_MAX_SOURCES]; /* shares; their sum is 1 */
     ds_order    order;
-    const char *scorer;             /* order: loss: the reference model */
+    const char *scorer;             /* order: loss: the reference model; NULL = what data score has found */
     bool        own_schedule;       /* else the run's, over all steps */
     ds_schedule schedule;
     double      lr;

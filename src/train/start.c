@@ -15,6 +15,7 @@
 #include "data/util.h"
 #include "train/plan.h"
 #include "train/saved.h"
+#include "train/scores.h"
 #include "train/trainer.h"
 
 void ds_trainer_tell(ds_trainer *t, ds_train_event *e)
@@ -198,6 +199,8 @@ static ds_status open_all(ds_trainer *t)
     ds_corpus_text text = { t->setup.tokenizer_path, t->setup.config.n_vocab, t->setup.bos, r->run, t->o->progress, t->o->user };
     if (st == DS_OK)
         st = ds_corpora_open(&t->corpora, r, &text);
+    if (st == DS_OK)
+        st = ds_scores_check(r, &t->corpora);
     if (st == DS_OK)
         st = ds_engine_open(&t->engine, r, &t->setup.config, threads);
     if (st == DS_OK)

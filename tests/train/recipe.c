@@ -89,7 +89,7 @@ static void refuses_with_lines(void **state)
     refuse("name: b", "name: a", "r.yaml:7: two sources are called \"a\"");
     refuse("steps: 20", "steps: 20, kind: image", "stages on images are not built yet");
     refuse("steps: 20", "steps: 20, kind: feedback", "stages on feedback are not built yet");
-    refuse("steps: 20", "steps: 20, order: loss", "order: loss and scorer: MODEL belong together");
+    refuse("steps: 20", "steps: 20, order: length, scorer: m.gguf", "scorer: belongs to order: loss");
     refuse("tokenizer: bytes\n", "", "tokenizer: expected bytes");
     refuse("tokenizer: bytes\n", "tokenizer: bytes\ncolour: red\n", "r.yaml:4: unknown key \"colour\" in the recipe");
     refuse("tokenizer: bytes\n", "tokenizer: bytes\nprecision: { stochastic_rounding: true }\n", "stochastic_rounding is for weights: bf16");
