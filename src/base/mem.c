@@ -148,6 +148,7 @@ static ds_arena_block *block_new(size_t size)
 {
     size_t          header = round_up(sizeof(ds_arena_block), ALIGN), bytes = round_up(size + header, ALIGN);
     int             pages = bytes >= HUGE_PAGE;
+    bytes = pages ? round_up(bytes, HUGE_PAGE) : bytes; /* what it takes, it may use */
     ds_arena_block *b = pages ? ds_alloc_pages(bytes) : checked(aligned_alloc(ALIGN, bytes), bytes);
     if (!b)
         return NULL;
@@ -214,7 +215,7 @@ uint64_t ds_arena_touched(const ds_arena *a)
 {
     uint64_t n = 0;
     for (const ds_arena_block *b = a->first; b; b = b->next)
-        n += b->high;
+        n += b->pages && b->high ? round_up(b->high, HUGE_PAGE) : b->high;
     return n;
 }
 

@@ -49,6 +49,7 @@ ds_arena_mark ds_arena_save(const ds_arena *a);
 void          ds_arena_release(ds_arena *a, ds_arena_mark m);
 void          ds_arena_reset(ds_arena *a);
 void          ds_arena_free(ds_arena *a);
-/** Bytes that were handed out at some time, at their places: what the arena can have made resident. At least `peak`. */
+/** Bytes that were handed out at some time, at their places, in huge pages where those are used: what the arena can have made
+ *  resident. At least `peak`. */
 uint64_t      ds_arena_touched(const ds_arena *a);
 #endif

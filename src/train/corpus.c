@@ -266,7 +266,6 @@ ds_status ds_corpora_open(ds_corpora *c, const ds_recipe *r, const ds_corpus_tex
     *c = (ds_corpora){ .n = r->n_source };
     for (int i = 0; i < r->n_source && st == DS_OK; i++)
         st = open_source(&o, i);
-    ds_memory_trim(); /* packing has left much */
     if (st != DS_OK)
         ds_corpora_close(c);
     return st;

@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+enum { BLOCK = 64 << 20 }; /* state of many weights shares blocks: one for each would waste the ends of huge pages */
+
 typedef struct slot {
     ds_weight *w;
     bool       muon;
@@ -60,7 +62,7 @@ ds_status ds_optim_create(ds_optim **out, ds_exec *ex, const ds_kernels *k, ds_w
     ds_optim *o = *out = ds_calloc(1, sizeof *o);
     if (!o)
         return DS_E_NOMEM;
-    *o = (ds_optim){ .ex = ex, .k = k, .o = *options, .n = n };
+    *o = (ds_optim){ .ex = ex, .k = k, .o = *options, .n = n, .memory = { .block_size = BLOCK } };
     int64_t   work = 0;
     ds_status st = (o->slot = ds_arena_calloc(&o->memory, (size_t)n * sizeof *o->slot)) ? DS_OK : DS_E_NOMEM;
     for (int64_t i = 0; i < n && st == DS_OK; i++) {
