@@ -20,20 +20,21 @@ END
 # The run's own count of its most resident memory, in KiB, read until it ends.
 most() {
     local pid most=0 now
-    "$DEEPSEEK" train recipe.yaml --run "run$1" -q "${@:2}" >log 2>&1 &
+    rm -rf run
+    "$DEEPSEEK" train recipe.yaml --run run -q "$@" >log 2>&1 &
     pid=$!
     while now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null) && [ -n "$now" ]; do
         most=$now
         sleep 0.02
     done
-    wait $pid || fail "train ${*:2}: $(cat log)"
+    wait $pid || { cat log >&2; most=0; }
     echo "$most"
 }
 
 check() {
     local planned found
     planned=$("$DEEPSEEK" train recipe.yaml --plan --json "$@" | sed -n 's/.*"peak": *\([0-9]*\).*/\1/p')
-    found=$(most "$((++number))" "$@")
+    found=$(most "$@")
     [ -n "$planned" ] && [ "$found" -gt 0 ] && [ $((planned / 1024 * 100)) -ge $((found * 90)) ] && [ $((planned / 1024 * 100)) -le $((found * 110)) ] ||
         fail "planned $((planned / 1024)) KiB, took $found: $*"
     echo "planned $((planned / 1024)) KiB, took $found: $*"
