@@ -17,6 +17,7 @@ typedef struct dedup_opts {
 
 static void make_config(data_text *t, const dedup_opts *d, int n, char **files)
 {
+    bool segmented = false;
     data_add(t, "input:\n");
     for (int i = 0; i < n; i++) {
         data_add_str(t, "  - ", "path", files[i]);
@@ -33,6 +34,7 @@ static void make_config(data_text *t, const dedup_opts *d, int n, char **files)
             data_add(t, "      min_bytes: %lld\n", (long long)d->min_bytes);
     } else {
         data_add_str(t, "      ", "shingle", d->shingle);
+        segmented = d->shingle && strcmp(d->shingle, "segmented") == 0;
         data_add(t, "      ngram: %lld\n      threshold: %g\n", (long long)d->ngram, d->threshold);
         if (d->recall > 0)
             data_add(t, "      recall: %g\n", d->recall);
@@ -48,6 +50,8 @@ static void make_config(data_text *t, const dedup_opts *d, int n, char **files)
     }
     if (d->no_fold && strcmp(d->method, "substring") != 0)
         data_add(t, "      fold: false\n");
+    if (segmented)
+        data_add(t, "segment: true\n");
     data_add(t, "output:\n");
     data_add_str(t, "  ", "dir", d->out);
     data_add_str(t, "  ", "documents", d->format);
@@ -61,7 +65,7 @@ int cmd_data_dedup(int argc, char **argv)
         { "-o, --output", CLI_STR, &d.out, "DIR", "where documents, removed documents and the report go (required)" },
         { "--method", CLI_STR, &d.method, "NAME", "minhash (near-duplicates, default), exact, or substring" },
         { "--threshold", CLI_REAL, &d.threshold, "S", "minhash: Jaccard similarity from which documents are duplicates (0.8)" },
-        { "--shingle", CLI_STR, &d.shingle, "word|char", "minhash: what the n-grams are made of (word)" },
+        { "--shingle", CLI_STR, &d.shingle, "UNIT", "minhash: what the n-grams are made of: word (a Chinese character is one; default),\nsegmented (Chinese words too), or char" },
         { "--ngram", CLI_INT, &d.ngram, "N", "minhash: length of the n-grams (5)" },
         { "--bands", CLI_INT, &d.bands, "B", "minhash: bands (14)" },
         { "--rows", CLI_INT, &d.rows, "R", "minhash: rows of a band (8)" },

@@ -46,7 +46,7 @@ static ds_status create(void **state, ds_conf *c, int node)
     double   recall;
     if (!m)
         return DS_E_NOMEM;
-    DS_TRY(ds_conf_choice(c, node, "shingle", "word|char", 0, &unit));
+    DS_TRY(ds_conf_choice(c, node, "shingle", "word|char|segmented", 0, &unit));
     DS_TRY(ds_conf_int(c, node, "ngram", 5, 1, 64, &n));
     DS_TRY(ds_conf_bool(c, node, "fold", true, &m->shingle.fold));
     DS_TRY(ds_conf_real(c, node, "threshold", 0.8, 0.01, 1, &m->threshold));
@@ -67,7 +67,8 @@ static ds_status create(void **state, ds_conf *c, int node)
     m->shingle.unit = (ds_shingle_unit)unit;
     m->shingle.n = (int)n;
     ds_minhash_init(&m->hash, (int)(m->bands * m->rows), (uint64_t)seed);
-    snprintf(m->params, sizeof m->params, "%s %d-grams fold=%d bands=%lld rows=%lld seed=%lld verify=%d", unit ? "char" : "word",
+    static const char *const units[] = { "word", "char", "segmented" };
+    snprintf(m->params, sizeof m->params, "%s %d-grams fold=%d bands=%lld rows=%lld seed=%lld verify=%d", units[unit],
              (int)n, m->shingle.fold, (long long)m->bands, (long long)m->rows, (long long)seed, m->verify);
     return DS_OK;
 }
@@ -98,7 +99,16 @@ static ds_status emit_keys(const minhash *m, ds_stage_ctx *cx, const ds_shingles
 static ds_status emit(void *state, ds_stage_ctx *cx, const ds_doc *doc)
 {
     minhash *m = state;
-    DS_TRY(ds_shingles_make(&cx->shingles, &m->shingle, doc->text.s, doc->text.n));
+    if (m->shingle.unit == DS_SHINGLE_SEGMENTED) {
+        const ds_words *w = ds_stage_words(cx, doc);
+        if (!w)
+            return DS_E_NOMEM;
+        if (!cx->seg)
+            return ds_fail(DS_E_ARG, "minhash: shingle: segmented needs \"segment: true\" (or a model) at the top of the configuration");
+        DS_TRY(ds_shingles_from_words(&cx->shingles, &m->shingle, doc->text.s, w));
+    } else {
+        DS_TRY(ds_shingles_make(&cx->shingles, &m->shingle, doc->text.s, doc->text.n));
+    }
     DS_TRY(emit_keys(m, cx, &cx->shingles));
     cx->items++;
     if (m->verify == VERIFY_NONE)

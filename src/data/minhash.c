@@ -148,6 +148,29 @@ static void small_sort(uint32_t *x, size_t n)
     }
 }
 
+ds_status ds_shingles_from_words(ds_shingles *out, const ds_shingle_opts *o, const char *s, const ds_words *words)
+{
+    ds_char_tables t = ds_char_tables_get();
+    DS_TRY(ds_grow((void **)&out->unit, &out->unit_cap, words->n + 1, sizeof *out->unit));
+    out->n_unit = 0;
+    for (size_t i = 0; i < words->n; i++) {
+        const ds_word *w = &words->w[i];
+        uint64_t       h = 0;
+        if (!(w->classes & (DS_CH_WORD | DS_CH_CJK)))
+            continue;
+        for (size_t k = w->start; k < (size_t)w->start + w->len;) {
+            int32_t c;
+            k += (size_t)ds_cp(s + k, &c);
+            h = (h + fold_of(&t, c, o->fold) + 1) * unit_mul;
+            h ^= h >> 31;
+        }
+        out->unit[out->n_unit++] = mix64(h);
+    }
+    DS_TRY(ds_grow((void **)&out->x, &out->cap, out->n_unit + 1, sizeof *out->x));
+    out->n = roll(out->x, out->unit, out->n_unit, o->n);
+    return DS_OK;
+}
+
 ds_status ds_shingles_unique(ds_shingles *sh)
 {
     if (sh->n < 64) {

@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 #include "base/fail.h"
+#include "data/words.h"
 
-typedef enum ds_shingle_unit { DS_SHINGLE_WORD, DS_SHINGLE_CHAR } ds_shingle_unit;
+typedef enum ds_shingle_unit { DS_SHINGLE_WORD, DS_SHINGLE_CHAR, DS_SHINGLE_SEGMENTED } ds_shingle_unit;
 
 /** What the sets are made of. Word: runs of letters, digits and marks, and single CJK characters; everything else only
- *  separates. Char: code points, with every run of white space taken as one space and none at the ends. */
+ *  separates. Segmented: the same, but Chinese words as a segmenter found them. Char: code points, with every run of white space taken as one space and none at the ends. */
 typedef struct ds_shingle_opts {
     ds_shingle_unit unit;
     int             n;    /* units in a shingle, 1 to 64 */
@@ -28,6 +29,8 @@ typedef struct ds_shingles {
 
 /** Replaces `out`. A text with fewer than n units gives one shingle of all of them; with none, none. */
 ds_status ds_shingles_make(ds_shingles *out, const ds_shingle_opts *o, const char *s, size_t n);
+/** The same of words that were found already: those that hold letters, digits, marks or CJK characters. For DS_SHINGLE_SEGMENTED. */
+ds_status ds_shingles_from_words(ds_shingles *out, const ds_shingle_opts *o, const char *s, const ds_words *words);
 ds_status ds_shingles_unique(ds_shingles *sh);
 void      ds_shingles_free(ds_shingles *sh);
 

@@ -440,6 +440,21 @@ static ds_status take_lock(engine *e)
     return DS_OK;
 }
 
+/* Half-written files of a run that was killed. The lock is ours, so nobody writes them. */
+static void remove_leftovers(const engine *e)
+{
+    static const char *const ours[] = { "report", "train", "validation" };
+    char                     start[64];
+    ds_remove_files(e->work, "", ".tmp");
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (e->p->reader.n_shard > 1)
+            snprintf(start, sizeof start, "%s-%05lld%s", ours[i], (long long)e->p->reader.shard, i ? "-" : ".");
+        else
+            snprintf(start, sizeof start, "%s%s", ours[i], i ? "-" : ".");
+        ds_remove_files(e->p->out_dir, start, ".tmp");
+    }
+}
+
 static ds_status setup(engine *e)
 {
     ds_buf b = { 0 };
@@ -453,6 +468,7 @@ static ds_status setup(engine *e)
     e->journal_path = ds_buf_take(&b);
     DS_TRY(ds_make_dirs(e->work));
     DS_TRY(take_lock(e));
+    remove_leftovers(e);
     DS_TRY(ds_pool_create(&e->pool, e->o->n_thread));
     int n = ds_pool_size(e->pool);
     e->n_job = n * 2;
@@ -580,14 +596,7 @@ static ds_status finish(engine *e, char **report)
     DS_TRY_GOTO(write_report(e, pack, report), end);
     unlink(e->journal_path);
     close_phase(e);
-    for (int i = 0; i < e->p->n_stage; i++)
-        remove_work_file(e, "result-%d", i, 0);
-    for (int i = 0; i <= e->phase.number; i++)
-        remove_work_file(e, "spill-%d", i, 0);
-    for (int i = 0; i < DS_PACK_SPOOLS; i++)
-        remove_work_file(e, "tokens-%d", i, 0);
-    remove_work_file(e, "removed", 0, 0);
-    remove_work_file(e, "lock", 0, 0);
+    ds_remove_files(e->work, "", "");
     rmdir(e->work);
 end:
     json_decref(pack);

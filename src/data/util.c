@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -43,6 +44,25 @@ void ds_names_free(ds_names *n)
         ds_free(n->name[i]);
     ds_free(n->name);
     *n = (ds_names){ 0 };
+}
+
+void ds_remove_files(const char *dir, const char *start, const char *end)
+{
+    ds_names names;
+    ds_buf   path = { 0 };
+    size_t   n_start = strlen(start), n_end = strlen(end);
+    if (ds_list_dir(&names, dir) != DS_OK)
+        return;
+    for (size_t i = 0; i < names.n; i++) {
+        const char *s = names.name[i];
+        size_t      n = strlen(s);
+        ds_buf_clear(&path);
+        if (n >= n_start + n_end && memcmp(s, start, n_start) == 0 && memcmp(s + n - n_end, end, n_end) == 0 &&
+            ds_buf_printf(&path, "%s/%s", dir, s) == DS_OK)
+            unlink(path.data);
+    }
+    ds_buf_free(&path);
+    ds_names_free(&names);
 }
 
 static int append(const char *bytes, size_t n, void *user)

@@ -11,6 +11,8 @@ typedef struct ds_names {
     size_t n, cap;
 } ds_names;
 ds_status ds_list_dir(ds_names *out, const char *dir);
+/** Removes the files of a directory whose names start and end so, as far as it can; hidden files stay. */
+void      ds_remove_files(const char *dir, const char *start, const char *end);
 void      ds_names_free(ds_names *n);
 
 /** Appends the value as JSON text; flags as for json_dumps. */

@@ -52,12 +52,6 @@ uint32_t ds_gguf_file_type(ds_dtype t, bool medium);
 void ds_config_to_kv(const ds_config *c, const char *model_name, ds_dtype type, bool medium, ds_kv_out *o);
 
 /* What the two layouts have in common. */
-typedef struct ds_shard {
-    ds_outfile *file;
-    char       *path;
-    int64_t     first, n; /* tensors */
-} ds_shard;
-
 struct ds_writer {
     ds_write_plan plan;
     bool          gguf;

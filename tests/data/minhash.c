@@ -38,6 +38,28 @@ static void counts_shingles(void **state)
     ds_shingles_free(&s);
 }
 
+/* 中国 人民 银行 and 中國 人民 銀行 as three words each; punctuation is none. */
+static void takes_the_words_it_is_given(void **state)
+{
+    static const char simple[] = "中国人民，银行", full[] = "中國人民。銀行";
+    ds_word           w[] = { { .start = 0, .len = 6, .classes = DS_CH_CJK },
+                              { .start = 6, .len = 6, .classes = DS_CH_CJK },
+                              { .start = 12, .len = 3, .classes = DS_CH_PUNCT },
+                              { .start = 15, .len = 6, .classes = DS_CH_CJK } };
+    ds_words          words = { w, 4, 4 };
+    ds_shingles       a = { 0 }, b = { 0 }, c = { 0 };
+    ds_shingle_opts   fold = { DS_SHINGLE_SEGMENTED, 2, true }, plain = { DS_SHINGLE_SEGMENTED, 2, false };
+    assert_int_equal(ds_shingles_from_words(&a, &fold, simple, &words), DS_OK);
+    assert_int_equal(ds_shingles_from_words(&b, &fold, full, &words), DS_OK);
+    assert_int_equal(ds_shingles_from_words(&c, &plain, full, &words), DS_OK);
+    assert_int_equal(a.n, 2);
+    assert_memory_equal(a.x, b.x, 2 * sizeof *a.x);
+    assert_int_not_equal(a.x[0], c.x[0]);
+    ds_shingles_free(&a);
+    ds_shingles_free(&b);
+    ds_shingles_free(&c);
+}
+
 static void folds_only_when_asked(void **state)
 {
     ds_shingles a = { 0 }, b = { 0 };
@@ -131,7 +153,7 @@ static void chooses_bands_and_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_shingles),     cmocka_unit_test(folds_only_when_asked),  cmocka_unit_test(rolls_like_a_fresh_window),
+        cmocka_unit_test(counts_shingles), cmocka_unit_test(takes_the_words_it_is_given),     cmocka_unit_test(folds_only_when_asked),  cmocka_unit_test(rolls_like_a_fresh_window),
         cmocka_unit_test(measures_jaccard),    cmocka_unit_test(estimates_without_bias), cmocka_unit_test(agrees_on_every_processor),
         cmocka_unit_test(chooses_bands_and_rows),
     };

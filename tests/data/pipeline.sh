@@ -67,10 +67,36 @@ cmp <(parts one) <(parts three) || fail "threads change the output"
 cmp <(sed 's/three\|one//' one/report.json) <(sed 's/three\|one//' three/report.json) || fail "threads change the report"
 cmp one/removed.jsonl.zst three/removed.jsonl.zst || fail "threads change the removed documents"
 
-# Killed anywhere and started again, it ends with the same bytes.
+# Killed anywhere and started again, it ends with the same bytes, with every kind of stage that looks at all documents and packing.
+printf '{"question":"word1 word2 word3 word4 word5 word6 word7 word8 word9 word10 word11 word12 word13 word14"}\n' >set.jsonl
+whole() { # OUT-DIR
+    cat <<END
+input:
+  - path: in*.jsonl
+chunk_bytes: 20KB
+journal_seconds: 0
+stages:
+  - unicode:
+  - exact: { unit: line }
+  - minhash: { threshold: 0.7, recall: 0.99 }
+  - minhash: { threshold: 0.5, action: mark }
+  - substring: { min_bytes: 100 }
+  - decontaminate: { sets: [set.jsonl] }
+output:
+  dir: $1
+  documents: jsonl
+  part_bytes: 200KB
+pack:
+  tokenizer: bytes
+  validation: 0.2
+END
+}
+whole whole >whole.yaml
+"$DEEPSEEK" data run whole.yaml -t 1 >/dev/null || fail "all global stages"
+[ "$(field whole/report.json out documents)" = "$(parts whole | wc -l)" ] || fail "all global stages: documents out"
 kills=0
 for delay in 0.005 0.01 0.02 0.03 0.04 0.06 0.08 0.1; do
-    config killed >killed.yaml
+    whole killed >killed.yaml
     rm -rf killed
     for try in 1 2 3 4; do
         "$DEEPSEEK" data run killed.yaml -t 2 >/dev/null 2>&1 &
@@ -81,10 +107,11 @@ for delay in 0.005 0.01 0.02 0.03 0.04 0.06 0.08 0.1; do
         [ -e killed/report.json ] && break
     done
     [ -e killed/report.json ] || "$DEEPSEEK" data run killed.yaml >/dev/null || fail "resuming after kill at $delay"
-    cmp <(parts one) <(parts killed) || fail "a kill at $delay changes the output"
-    cmp one/removed.jsonl.zst killed/removed.jsonl.zst || fail "a kill at $delay changes the removed documents"
-    cmp <(sed 's/killed\|one//' one/report.json) <(sed 's/killed\|one//' killed/report.json) || fail "a kill at $delay changes the report"
-    ls killed/*.partial 2>/dev/null && fail "a partial file is left"
+    cmp <(ls -A whole) <(ls -A killed) || fail "a kill at $delay leaves other files"
+    for f in whole/part-* whole/*.dst whole/removed.jsonl.zst; do
+        cmp "$f" "killed/${f#whole/}" || fail "a kill at $delay changes $f"
+    done
+    cmp <(sed 's/killed\|whole//' whole/report.json) <(sed 's/killed\|whole//' killed/report.json) || fail "a kill at $delay changes the report"
 done
 [ $kills -gt 0 ] || fail "no run was killed: the delays are too long for this machine"
 
@@ -142,6 +169,13 @@ expect 'input: [bad.jsonl]\ninput: [bad.jsonl]\n' 'c.yaml:2: key "input" is give
 [ "$(parts i0 | wc -l)" = 800 ] && [ "$(parts i1 | wc -l)" = 800 ] && ! grep -q '"source":"s0"' <(parts i1) || fail "the index is not used"
 "$DEEPSEEK" data dedup in1.jsonl -o i2 --index idx --ngram 3 >/dev/null 2>err
 [ $? = 2 ] && grep -q 'same settings' err || fail "an index of other settings: $(cat err)"
+
+# Chinese words as shingles need a segmenter; the command brings one.
+"$DEEPSEEK" data dedup in0.jsonl -o seg --shingle segmented --threshold 0.7 --recall 0.99 --format jsonl >/dev/null || fail "segmented shingles"
+[ "$(parts seg | wc -l)" = 800 ] || fail "segmented shingles leave $(parts seg | wc -l) documents"
+printf 'input: [in0.jsonl]\nstages:\n  - minhash: { shingle: segmented }\noutput: { dir: seg2 }\n' >seg2.yaml
+"$DEEPSEEK" data run seg2.yaml >/dev/null 2>err && fail "segmented shingles without a segmenter"
+grep -q 'segment: true' err || fail "segmented shingles: $(cat err)"
 
 # Lines.
 printf '{"text":"one line of this length here\\nshared line in several documents"}\n{"text":"Shared  LINE in several documents\\nanother line of some length"}\n' >lines.jsonl
