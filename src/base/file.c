@@ -98,6 +98,12 @@ ds_status ds_map_open(ds_map *m, const char *path)
     return st;
 }
 
+void ds_map_drop(const ds_map *m)
+{
+    if (m->size)
+        madvise((void *)(uintptr_t)m->data, m->size, MADV_DONTNEED);
+}
+
 void ds_map_close(ds_map *m)
 {
     if (m->size)

@@ -16,6 +16,8 @@ typedef struct ds_map {
 
 ds_status ds_map_open(ds_map *m, const char *path);
 void      ds_map_close(ds_map *m);
+/** Gives back the memory of the pages looked at so far; they are read again when they are wanted. */
+void      ds_map_drop(const ds_map *m);
 
 /** An open file for positioned reads from several threads at once. */
 typedef struct ds_file {

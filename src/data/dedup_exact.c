@@ -129,6 +129,8 @@ static ds_status mark_repeats(ds_sorter *s, const uint64_t *keys, uint8_t *bits)
     }
 }
 
+enum { DROP = 2 << 20 }; /* keys read before their memory is given back */
+
 static ds_status resolve(void *state, const ds_barrier *b)
 {
     ds_map     side;
@@ -144,9 +146,12 @@ static ds_status resolve(void *state, const ds_barrier *b)
     if (side.size != b->n_item * 16)
         DS_TRY_GOTO(ds_fail(DS_E_FORMAT, "%s: is damaged: start again with --restart", b->side_path[0]), end);
     DS_TRY_GOTO(ds_sorter_create(&s, b->work_dir, "sort", b->memory, b->pool), end);
-    for (uint64_t i = 0; i < b->n_item; i++)
+    for (uint64_t i = 0; i < b->n_item; i++) {
         if (keys[i * 2])
             DS_TRY_GOTO(ds_sorter_add(s, keys[i * 2], i), end);
+        if (i % DROP == DROP - 1)
+            ds_map_drop(&side);
+    }
     DS_TRY_GOTO(mark_repeats(s, keys, bits), end);
     st = ds_write_file(b->result_path, bits, n, true);
 end:

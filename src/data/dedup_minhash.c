@@ -121,7 +121,7 @@ static ds_status emit(void *state, ds_stage_ctx *cx, const ds_doc *doc)
 
 /* ---- the barrier ---- */
 
-enum { STAR = 16, PAIRS_MAX = 2000, BATCH = 1 << 11 };
+enum { STAR = 16, PAIRS_MAX = 2000, BATCH = 1 << 11, DROP = 4 << 20 };
 
 typedef struct work {
     const minhash    *m;
@@ -285,9 +285,12 @@ static ds_status add_bands(work *w)
     ds_status       st = n == w->b->n_doc * bands ? DS_OK
                                                   : ds_fail(DS_E_FORMAT, "%s: is damaged: start again with --restart",
                                                             w->b->side_path[0]);
-    for (uint64_t i = 0; i < n && st == DS_OK; i++)
+    for (uint64_t i = 0; i < n && st == DS_OK; i++) {
         if (keys[i])
             st = ds_sorter_add(w->bands, keys[i], w->n_old + i / bands);
+        if (i % DROP == DROP - 1)
+            ds_map_drop(&side);
+    }
     ds_map_close(&side);
     return st;
 }

@@ -161,6 +161,9 @@ typedef struct output {
     ds_shard_writer     *w;
     int64_t              n_shard;
     uint64_t             per_shard, tokens, docs;
+    ds_mix_drop_fn      *drop;
+    void                *user;
+    uint64_t             since; /* bytes since it was called */
 } output;
 
 static ds_status emit(output *o, const ds_mix_doc *d)
@@ -174,7 +177,12 @@ static ds_status emit(output *o, const ds_mix_doc *d)
     }
     o->tokens += d->n;
     o->docs++;
-    return ds_shard_add(o->w, d->tokens, d->n, d->label);
+    DS_TRY(ds_shard_add(o->w, d->tokens, d->n, d->label));
+    if ((o->since += d->n * ds_shard_token_bytes(o->info->vocab)) >= DS_MIX_DROP) {
+        o->drop(o->user);
+        o->since = 0;
+    }
+    return DS_OK;
 }
 
 static ds_status close_output(output *o, ds_status st)
@@ -263,9 +271,9 @@ static json_t *summarize(const ds_shard_info *info, const ds_mix_group *g, int n
 }
 
 ds_status ds_mix_write(const ds_mix *m, const ds_shard_info *info, ds_mix_doc *doc, uint64_t n_doc, ds_mix_group *g, int n_group,
-                       const char *dir, const char *name_part, json_t **summary)
+                       const char *dir, const char *name_part, ds_mix_drop_fn *drop, void *user, json_t **summary)
 {
-    output train = { .info = info, .dir = dir, .part = name_part, .split = "train", .per_shard = m->shard_tokens };
+    output train = { .info = info, .dir = dir, .part = name_part, .split = "train", .per_shard = m->shard_tokens, .drop = drop, .user = user };
     output valid = train;
     lane  *lanes = NULL;
     valid.split = "validation";

@@ -49,8 +49,12 @@ typedef struct ds_mix_doc {
     bool        validation;
 } ds_mix_doc;
 
+/** Gives back the memory of the documents' tokens that were read: called after each DS_MIX_DROP bytes of them. */
+typedef void ds_mix_drop_fn(void *user);
+enum { DS_MIX_DROP = 256 << 10 }; /* a page that is looked at brings many neighbours */
+
 /** Writes DIR/train-*.dst in the planned mixture and DIR/validation-*.dst in the given order. name_part ("" or "00003-")
  *  goes into the names. *summary: the report's part about tokens. */
 ds_status ds_mix_write(const ds_mix *m, const ds_shard_info *info, ds_mix_doc *doc, uint64_t n_doc, ds_mix_group *g, int n_group,
-                       const char *dir, const char *name_part, json_t **summary);
+                       const char *dir, const char *name_part, ds_mix_drop_fn *drop, void *user, json_t **summary);
 #endif

@@ -55,12 +55,21 @@ static ds_status collect(mixing *m)
         for (int k = 0; k < m->set[i].n; k++) {
             const ds_shard *s = &m->set[i].shard[k];
             DS_TRY(ds_shard_verify(s, m->set[i].path[k]));
+            ds_map_drop(&s->map);
             DS_TRY(ds_grow((void **)&m->doc, &m->cap, m->n_doc + s->h.n_docs + 1, sizeof *m->doc));
             for (uint64_t d = 0; d < s->h.n_docs; d++)
                 m->doc[m->n_doc++] = (ds_mix_doc){ (const uint8_t *)s->tokens + s->start[d] * s->h.token_bytes,
                                                    s->start[d + 1] - s->start[d], (uint32_t)i << 16, (uint32_t)i, false };
         }
     return DS_OK;
+}
+
+static void drop(void *user)
+{
+    const mixing *m = user;
+    for (int i = 0; i < m->n; i++)
+        for (int k = 0; k < m->set[i].n; k++)
+            ds_map_drop(&m->set[i].shard[k].map);
 }
 
 static ds_status write(mixing *m, const char *dir, char **report)
@@ -77,7 +86,7 @@ static ds_status write(mixing *m, const char *dir, char **report)
     if (st == DS_OK)
         st = ds_make_dirs(dir);
     if (st == DS_OK)
-        st = ds_mix_write(&m->mix, &info, m->doc, m->n_doc, m->group, m->n, dir, "", &summary);
+        st = ds_mix_write(&m->mix, &info, m->doc, m->n_doc, m->group, m->n, dir, "", drop, m, &summary);
     if (st == DS_OK)
         st = ds_json_append(&text, summary, JSON_INDENT(2));
     if (st == DS_OK && report && !(*report = ds_buf_take(&text)))

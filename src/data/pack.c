@@ -248,6 +248,11 @@ static ds_status make_meta(const assembly *a, ds_buf *out)
     return st;
 }
 
+static void drop_tokens(void *user)
+{
+    ds_map_drop(&((const assembly *)user)->tokens);
+}
+
 static ds_status assemble(assembly *a, const char *dir, const char *part, json_t **summary)
 {
     ds_buf        meta = { 0 };
@@ -261,7 +266,7 @@ static ds_status assemble(assembly *a, const char *dir, const char *part, json_t
         g[i].name = a->group.name[i];
     ds_shard_info info = { a->s->vocab, a->s->mix.seed, a->s->eos, a->s->sha256, meta.data };
     if (st == DS_OK)
-        st = ds_mix_write(&a->s->mix, &info, a->doc, a->n_doc, g, (int)a->group.n, dir, part, summary);
+        st = ds_mix_write(&a->s->mix, &info, a->doc, a->n_doc, g, (int)a->group.n, dir, part, drop_tokens, a, summary);
     if (st == DS_OK)
         json_object_set_new(*summary, "tokenizer", json_string(a->s->about));
     ds_free(g);
