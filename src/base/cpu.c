@@ -1,6 +1,5 @@
 #include "base/cpu.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +47,20 @@ unsigned ds_cpu_detect(void)
         m |= DS_CPU_DOTPROD;
 #endif
     return m;
+}
+
+bool ds_cpu_slow_bf16(void)
+{
+#if defined(__x86_64__)
+    enum { SAPPHIRE_RAPIDS = 0x8f, EMERALD_RAPIDS = 0xcf };
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_INTEL_ebx || !__get_cpuid(1, &a, &b, &c, &d))
+        return false;
+    unsigned family = a >> 8 & 15, model = (a >> 12 & 0xf0) | (a >> 4 & 15);
+    return family == 6 && (model == SAPPHIRE_RAPIDS || model == EMERALD_RAPIDS);
+#else
+    return false;
+#endif
 }
 
 unsigned ds_cpu_level(const char *name)

@@ -1,6 +1,7 @@
 /* Processor features, found at run time. */
 #ifndef DS_BASE_CPU_H
 #define DS_BASE_CPU_H
+#include <stdbool.h>
 
 enum {
     DS_CPU_AVX2 = 1 << 0,        /* AVX2 + FMA + F16C */
@@ -13,6 +14,9 @@ enum {
 
 /** What this processor (and its operating system) can do. Each level implies the ones below it. */
 unsigned ds_cpu_detect(void);
+/** Whether this processor multiplies bf16 pairs at half the rate of float32 (Sapphire and Emerald Rapids; others at once or twice). A
+ *  property of the processor, not a measurement, so that what is computed with it never depends on how busy the machine is. */
+bool ds_cpu_slow_bf16(void);
 /** The named level and all below it: generic, avx2, avx512, vnni, bf16, neon, dotprod; ~0u for an unknown name. */
 unsigned ds_cpu_level(const char *name);
 /** "avx2 avx512 vnni bf16"; static storage per mask is not kept: out has at least 64 bytes. */

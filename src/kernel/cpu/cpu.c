@@ -1,5 +1,4 @@
 /* The CPU backend: its table and its state. */
-#include <math.h>
 #include <stdatomic.h>
 
 #include "base/cpu.h"
@@ -13,7 +12,7 @@ static const ds_kernels cpu_kernels = {
 #undef DS_KERNEL
 };
 
-enum { WORTH_SHARING = 1 << 14, BURST = 500, BURSTS = 8, BATCHES = 64 /* a thread */ };
+enum { WORTH_SHARING = 1 << 14, BATCHES = 64 /* a thread */ };
 
 typedef struct batch_job {
     ds_task_fn *fn;
@@ -78,26 +77,6 @@ void ds_run_ranges(ds_exec *ex, int64_t n, int64_t step, ds_range_fn *fn, void *
     ds_pool_run(ex->pool, ex->n_worker, stretch_task, &j);
 }
 
-/* Operations a second of a loop in registers: the best of some microseconds each. */
-static double burst(int64_t (*multiply)(int64_t rounds, void *sink), void *sink)
-{
-    double start = ds_now();
-    double ops = (double)multiply(BURST, sink);
-    return ops / (ds_now() - start);
-}
-
-/* Products of bf16 pairs run at twice, once or (on Sapphire and Emerald Rapids) half the rate of float32 ones, far enough apart for one
- * short look to decide. */
-static bool bf16_pays(const ds_micro *m, void *sink)
-{
-    double pairs = 0, floats = 0;
-    for (int i = 0; m->tile_bf16 && i < BURSTS; i++) {
-        pairs = fmax(pairs, burst(m->bound_bf16, sink));
-        floats = fmax(floats, burst(m->bound_f32, sink));
-    }
-    return pairs > 0.75 * floats;
-}
-
 ds_status ds_exec_cpu(ds_exec **out, const ds_kernels **table, int n_thread, unsigned cpu_mask)
 {
     *out = NULL;
@@ -118,9 +97,8 @@ ds_status ds_exec_cpu(ds_exec **out, const ds_kernels **table, int n_thread, uns
         ex->scratch[i] = ds_alloc_pages(DS_SCRATCH_FLOATS * sizeof(float));
         st = ex->scratch[i] ? DS_OK : DS_E_NOMEM;
     }
-    if (st == DS_OK)
-        ex->bf16_products = bf16_pays(&ex->micro, ex->scratch[0]);
-    else
+    ex->bf16_products = ex->micro.tile_bf16 && !ds_cpu_slow_bf16();
+    if (st != DS_OK)
         ds_exec_close(&ex);
     *out = ex;
     return st;

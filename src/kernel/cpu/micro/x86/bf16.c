@@ -58,21 +58,8 @@ static void bf16_pairs(uint16_t *y, const float *even, const float *odd, int64_t
     }
 }
 
-static int64_t bound_bf16(int64_t rounds, void *sink)
-{
-    enum { CHAINS = 12 };
-    vf       acc[CHAINS];
-    __m512bh x = (__m512bh)_mm512_loadu_si512(sink), y = (__m512bh)_mm512_loadu_si512((char *)sink + 64);
-    _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = vf_bcast((float)i);
-    for (int64_t r = 0; r < rounds; r++)
-        _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = _mm512_dpbf16_ps(acc[i], x, y);
-    _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) vf_store((float *)((char *)sink + 128 + 64 * i), acc[i]);
-    return rounds * CHAINS * 32 * 2;
-}
-
 void ds_micro_bf16(ds_micro *m)
 {
-    m->bound_bf16 = bound_bf16;
     m->name = "bf16";
     m->tile_bf16 = tile_bf16;
     m->bf16_from_f32 = bf16_from_f32;
