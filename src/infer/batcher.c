@@ -88,22 +88,6 @@ static void free_job(job *j)
     ds_free(j);
 }
 
-static ds_status copy_prompt(job *j, ds_model *m, const ds_prompt *p)
-{
-    if (p->token) {
-        j->n_prompt = p->n_token;
-        j->prompt = ds_malloc((size_t)p->n_token * sizeof *j->prompt);
-        if (!j->prompt)
-            return DS_E_NOMEM;
-        memcpy(j->prompt, p->token, (size_t)p->n_token * sizeof *j->prompt);
-        j->echo = (ds_prompt){ .token = j->prompt, .n_token = j->n_prompt };
-        return DS_OK;
-    }
-    DS_TRY(ds_prompt_encode(m, p->text ? p->text : "", p->n, &j->o, &j->prompt, &j->n_prompt));
-    j->echo = (ds_prompt){ .text = ds_strndup(p->text ? p->text : "", p->n), .n = p->n };
-    return j->echo.text ? DS_OK : DS_E_NOMEM;
-}
-
 static ds_status start_texts(job *j, ds_model *m)
 {
     j->g = ds_calloc((size_t)j->o.n_choice, sizeof *j->g);
@@ -125,7 +109,7 @@ static ds_status start_texts(job *j, ds_model *m)
 static ds_status make_job(job *j, ds_model *m, const ds_request *r)
 {
     DS_TRY(ds_options_copy(&j->o, &j->sampling, r->options, m));
-    DS_TRY(copy_prompt(j, m, &r->prompt));
+    DS_TRY(ds_prompt_copy(m, &r->prompt, &j->o, &j->prompt, &j->n_prompt, &j->echo));
     DS_TRY(ds_prompt_check(m, &j->o, j->prompt, j->n_prompt, &j->most));
     DS_TRY(start_texts(j, m));
     j->on_done = r->on_done;

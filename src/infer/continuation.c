@@ -105,6 +105,25 @@ ds_status ds_prompt_encode(ds_model *m, const char *text, size_t n, const ds_gen
     return *n_token ? DS_OK : only_bos(t, token, n_token);
 }
 
+ds_status ds_prompt_copy(ds_model *m, const ds_prompt *p, const ds_generate_options *o, int32_t **token, int64_t *n, ds_prompt *echo)
+{
+    const char *text = p->text ? p->text : "";
+    if (!p->token) {
+        DS_TRY(ds_prompt_encode(m, text, p->n, o, token, n));
+        *echo = (ds_prompt){ .text = o->echo ? ds_strndup(text, p->n) : NULL, .n = p->n };
+        return o->echo && !echo->text ? DS_E_NOMEM : DS_OK;
+    }
+    if (p->n_token < 1)
+        return ds_fail(DS_E_ARG, "a prompt has no tokens: expected at least one");
+    *token = ds_malloc((size_t)p->n_token * sizeof **token);
+    if (!*token)
+        return DS_E_NOMEM;
+    memcpy(*token, p->token, (size_t)p->n_token * sizeof **token);
+    *n = p->n_token;
+    *echo = (ds_prompt){ .token = *token, .n_token = *n };
+    return DS_OK;
+}
+
 ds_status ds_generate_room(const ds_model *m, const ds_generate_options *options, int64_t n_prompt, int64_t *room)
 {
     ds_generate_options o;

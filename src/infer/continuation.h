@@ -27,6 +27,10 @@ ds_status ds_sampling_read(ds_sampling *s, const ds_sampling *given, const ds_mo
 ds_status ds_options_copy(ds_generate_options *o, ds_sampling *s, const ds_generate_options *given, const ds_model *m);
 void      ds_options_release(ds_generate_options *o, ds_sampling *s);
 
+/** A prompt's tokens, encoded or copied, to be released with ds_free (also after a failure), and what ds_continuation_echo takes: the
+ *  same tokens, or a copy of the text (only where o asks for it), whose `text` is to be released. DS_E_ARG for an array without tokens. */
+ds_status ds_prompt_copy(ds_model *m, const ds_prompt *p, const ds_generate_options *o, int32_t **token, int64_t *n, ds_prompt *echo);
+
 /** Tokens of a prompt that can be read: at least one, no more than the context, all in the vocabulary. *most is how many tokens
  *  may be drawn after it. */
 ds_status ds_prompt_check(const ds_model *m, const ds_generate_options *o, const int32_t *token, int64_t n, int64_t *most);

@@ -34,25 +34,6 @@ static int collect(void *user, const ds_text_event *e)
     return s->status != DS_OK;
 }
 
-static ds_status keep_prompt(ds_text_stream *s, const ds_prompt *p)
-{
-    const char *text = p->text ? p->text : "";
-    if (!p->token) {
-        DS_TRY(ds_prompt_encode(s->m, text, p->n, &s->o, &s->prompt, &s->n_prompt));
-        s->given = (ds_prompt){ .text = s->o.echo ? ds_strndup(text, p->n) : NULL, .n = p->n };
-        return s->o.echo && !s->given.text ? DS_E_NOMEM : DS_OK;
-    }
-    if (p->n_token < 1)
-        return ds_fail(DS_E_ARG, "a prompt has no tokens: expected at least one");
-    s->prompt = ds_malloc((size_t)p->n_token * sizeof *s->prompt);
-    if (!s->prompt)
-        return DS_E_NOMEM;
-    memcpy(s->prompt, p->token, (size_t)p->n_token * sizeof *s->prompt);
-    s->n_prompt = p->n_token;
-    s->given = (ds_prompt){ .token = s->prompt, .n_token = s->n_prompt };
-    return DS_OK;
-}
-
 static ds_status set_up(ds_text_stream *s, const ds_prompt *p, const ds_generate_options *o)
 {
     DS_TRY(ds_options_copy(&s->o, &s->sampling, o, s->m));
@@ -63,7 +44,7 @@ static ds_status set_up(ds_text_stream *s, const ds_prompt *p, const ds_generate
     s->o.progress = NULL;
     s->o.on_text = collect;
     s->o.user = s;
-    DS_TRY(keep_prompt(s, p));
+    DS_TRY(ds_prompt_copy(s->m, p, &s->o, &s->prompt, &s->n_prompt, &s->given));
     DS_TRY(ds_prompt_check(s->m, &s->o, s->prompt, s->n_prompt, &s->most));
     s->logits = ds_malloc((size_t)s->m->dense.config.n_vocab * sizeof *s->logits);
     if (!s->logits)
