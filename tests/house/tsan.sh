@@ -24,7 +24,7 @@ compile() {
     ${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -w -D_GNU_SOURCE -DDS_VERSION='"tsan"' -Isrc -Iinclude -Itests -c "$1" -o "$objects/${1//\//_}.o"
 }
 export -f compile
-ls src/{infer,base,tensor,op,model}/*.c src/io/{load,stream}.c tests/infer/{threads,batcher}.c tests/common/{tiny_model,scratch}.c |
+ls src/{infer,base,tensor,op,model}/*.c src/io/{load,stream}.c tests/infer/{threads,batcher}.c tests/common/{shared_model,tiny_model,scratch}.c |
     xargs -P "$(nproc)" -n 1 bash -c 'compile "$1"' - || { fail "the build"; finish; }
 packages=$(sed -n 's/^set(DS_PACKAGES \(.*\))/\1/p' CMakeLists.txt)
 for test in threads batcher; do

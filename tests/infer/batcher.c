@@ -15,25 +15,12 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "common/scratch.h"
+#include "common/shared_model.h"
 #include "common/tiny_model.h"
 #include "deepseek/batcher.h"
 #include "infer/model.h"
 
 enum { MANY = 14, MOST_CHOICES = 3 };
-
-static ds_model *model;
-
-static int set_up(void **state)
-{
-    model = tiny_open("f32", DS_DTYPE_NONE, 2, 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ds_model_close(&model);
-    return 0;
-}
 
 /* What came of a request. */
 typedef struct answer {

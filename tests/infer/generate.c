@@ -12,41 +12,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "common/scratch.h"
+#include "common/shared_model.h"
 #include "common/tiny_model.h"
 #include "deepseek/checkpoint.h"
 #include "deepseek/generate.h"
 #include "infer/model.h"
 #include "io/checkpoint.h"
 
-enum { EOS = 257, N = 40 };
-
-static ds_model *model;
-
-static int set_up(void **state)
-{
-    model = tiny_open("f32", DS_DTYPE_NONE, 2, 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ds_model_close(&model);
-    return 0;
-}
-
-static ds_prompt text_prompt(const char *s)
-{
-    return (ds_prompt){ .text = s, .n = strlen(s) };
-}
-
-static ds_generate_options defaults(void)
-{
-    ds_generate_options o;
-    ds_generate_options_init(&o);
-    o.max_new_tokens = N;
-    o.ignore_eos = true;
-    return o;
-}
+enum { EOS = 257 };
 
 static ds_generated *generate(const ds_prompt *p, int64_t n, const ds_generate_options *o)
 {

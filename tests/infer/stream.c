@@ -9,39 +9,10 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "common/shared_model.h"
 #include "common/tiny_model.h"
 #include "deepseek/generate.h"
 #include "infer/model.h"
-
-enum { N = 40 };
-
-static ds_model *model;
-
-static int set_up(void **state)
-{
-    model = tiny_open("f32", DS_DTYPE_NONE, 2, 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ds_model_close(&model);
-    return 0;
-}
-
-static ds_prompt text_prompt(const char *s)
-{
-    return (ds_prompt){ .text = s, .n = strlen(s) };
-}
-
-static ds_generate_options defaults(void)
-{
-    ds_generate_options o;
-    ds_generate_options_init(&o);
-    o.max_new_tokens = N;
-    o.ignore_eos = true;
-    return o;
-}
 
 static ds_text_stream *begin(const ds_prompt *p, const ds_generate_options *o)
 {
