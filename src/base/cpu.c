@@ -63,6 +63,16 @@ bool ds_cpu_slow_bf16(void)
 #endif
 }
 
+bool ds_cpu_prefetches_far(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
+#else
+    return false;
+#endif
+}
+
 unsigned ds_cpu_level(const char *name)
 {
     for (int i = 0; i < N_LEVEL; i++)

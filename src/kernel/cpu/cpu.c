@@ -98,6 +98,7 @@ ds_status ds_exec_cpu(ds_exec **out, const ds_kernels **table, int n_thread, uns
         st = ex->scratch[i] ? DS_OK : DS_E_NOMEM;
     }
     ex->bf16_products = ex->micro.tile_bf16 && !ds_cpu_slow_bf16();
+    ex->prefetches_far = ds_cpu_prefetches_far();
     if (st != DS_OK)
         ds_exec_close(&ex);
     *out = ex;

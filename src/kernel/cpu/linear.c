@@ -127,6 +127,7 @@ static void run_linear(linear_job *j, const ds_tensor *x)
 {
     const ds_weight *w = j->w;
     j->acts = is_float(w->type) ? (ds_acts){ .n = x->n, .k = x->d, .x = x->data, .ld_x = x->d } : acts_at(x->packed, x->n, x->d);
+    j->acts.far = j->ex->prefetches_far;
     j->n_group = ds_ceil_div(w->rows, DS_GROUP);
     j->group_bytes = ds_x16_group_bytes(w->type, w->cols);
     if (x->n < FEW_TOKENS) {

@@ -17,20 +17,23 @@ typedef struct tile {
     const float   *scale[TILE_TOKENS];
     const float   *x[TILE_TOKENS];
     int64_t        k, ld_sum;
+    bool           far;
 } tile;
 
 #define FOR_G for (int g = 0; g < G; g++)
 #define FOR_T for (int t = 0; t < T; t++)
 #define FOR_TILE UNROLL FOR_T UNROLL FOR_G
 
-/* Asks for bytes before they are needed: the hardware's own prefetching stops at every 4 KiB page. Memory is asked for far
- * ahead, into the second cache level, when it decides the speed (few tokens); the first level gets its lines shortly before. */
-enum { NEAR = 4096, FAR = 32768, FEW = 4 };
+/* Asks for bytes before they are needed: the hardware's own prefetching stops at every 4 KiB page. Where the tokens are few,
+ * memory decides the speed, and some processors then gain from a second request far ahead, into the second cache level. */
+enum { NEAR = 6144, FAR = 32768, FEW = 4 };
 #define PREFETCH_BYTES(from, bytes)                                                       \
-    UNROLL for (int line = 0; line < (int)(((bytes) + 63) / 64); line++) {                \
-        __builtin_prefetch((const char *)(from) + NEAR + 64 * line, 0, 3);                \
-        if (T <= FEW)                                                                     \
-            __builtin_prefetch((const char *)(from) + FAR + 64 * line, 0, 2);             \
+    {                                                                                     \
+        UNROLL for (int line = 0; line < (int)(((bytes) + 63) / 64); line++)              \
+            __builtin_prefetch((const char *)(from) + NEAR + 64 * line, 0, 3);            \
+        if (T <= FEW && p->far)                                                           \
+            UNROLL for (int line = 0; line < (int)(((bytes) + 63) / 64); line++)          \
+                __builtin_prefetch((const char *)(from) + FAR + 64 * line, 0, 2);         \
     }
 #define PREFETCH(block)                    PREFETCH_BYTES(block, sizeof *(block))
 #define PREFETCH_PART(block, part, parts)  PREFETCH_BYTES((const char *)(block) + sizeof *(block) * (size_t)(part) / (parts), sizeof *(block) / (parts))
@@ -278,7 +281,7 @@ GEMM_FLOAT(bf16, uint16_t, vf_load_bf16)
     {                                                                                                    \
         int64_t group_bytes = ds_x16_group_bytes(TYPE_##NAME, a->k);                                     \
         for (int64_t t0 = 0; t0 < n_token; t0 += TILE_TOKENS) {                                          \
-            tile    p = { .k = a->k, .ld_sum = a->ld_sum };                                              \
+            tile    p = { .k = a->k, .ld_sum = a->ld_sum, .far = a->far };                                              \
             int64_t n = n_token - t0 < TILE_TOKENS ? n_token - t0 : TILE_TOKENS;                         \
             for (int t = 0; t < n; t++) {                                                                \
                 int64_t row = first + t0 + t;                                                            \

@@ -29,6 +29,7 @@ typedef struct ds_acts {
     int64_t        ld_scale;
     const int32_t *sum;    /* [n, 3 ld_sum]: minus the sum of q over each DS_SUM_BLOCK columns [ld_sum], then over each */
     int64_t        ld_sum; /* half of one [2 ld_sum] */
+    bool           far;    /* ds_cpu_prefetches_far */
 } ds_acts;
 
 /* out[t * ld_out + r] = dot(row r, token first + t) for r < 16 * n_group, t < n_token. `w` is the first of n_group
