@@ -6,7 +6,7 @@
 
 #include "text/grammar_check.h"
 
-enum { MAX_DEPTH = 2000, MAX_STATES = 4000000, UNROLL = 64 };
+enum { MAX_DEPTH = 2000, MAX_STATES = 4000000, UNROLL = 8 };
 
 /* Edges as they come, linked by state; sorted into rows at the end. */
 typedef struct loose_edge {
@@ -197,7 +197,7 @@ static ds_status add_counted(compiler *c, const ds_gnode *g, uint32_t from, uint
     int32_t body = g->left->rule, counter;
     if (g->left->kind != DS_G_RULE)
         DS_TRY(new_rule(c, (ds_gmachine){ .body = -1, .name = "a repetition" }, g->left, &body));
-    c->virtual_states += (uint64_t)(g->max >= 0 ? g->max : g->min) + 1;
+    c->virtual_states += (uint64_t)(g->max >= 0 ? g->max : g->min) + 1 + DS_FAR_STATES;
     if (c->virtual_states > UINT32_MAX / 2)
         return ds_fail(DS_E_BUDGET, "the grammar's repetitions are too long together");
     DS_TRY(new_rule(c, (ds_gmachine){ .body = body, .min = g->min, .max = g->max, .name = "a repetition" }, NULL, &counter));
@@ -340,7 +340,8 @@ static ds_status make_rules(compiler *c)
         if (m->body < 0)
             continue;
         m->start = next;
-        next += (uint32_t)(m->max >= 0 ? m->max : m->min) + 1;
+        m->far = next + (uint32_t)ds_gmachine_top(m) + 1;
+        next = m->far + DS_FAR_STATES;
         a->repeat[a->n_repeat++] = r;
     }
     return DS_OK;
@@ -357,6 +358,28 @@ const ds_gmachine *ds_gnfa_repeat(const ds_gnfa *a, uint32_t state)
             hi = mid;
     }
     return &a->rule[a->repeat[lo]];
+}
+
+int32_t ds_gmachine_top(const ds_gmachine *m)
+{
+    return m->max >= 0 ? m->max : m->min;
+}
+
+/* A byte ends at most one of what is repeated, as what is empty is not counted. */
+ds_gfar ds_gnfa_far(const ds_gnfa *a, uint32_t state)
+{
+    ds_gfar far = { .state = state, .bytes = INT32_MAX };
+    if (state < a->n_state)
+        return far;
+    const ds_gmachine *m = ds_gnfa_repeat(a, state);
+    int32_t            count = (int32_t)(state - m->start), missing = m->min - count;
+    if (state >= m->far || (m->max < 0 && missing <= 0))
+        return far;
+    bool before = missing >= DS_NEAR || (missing > 0 && m->max < 0);
+    far.state = m->far + (before ? DS_FAR_BEFORE : DS_FAR_BETWEEN);
+    far.bytes = before ? missing : missing > 0 ? 0 : m->max - count;
+    far.near = !before && m->max - count < DS_NEAR;
+    return far;
 }
 
 static void find_classes(ds_gnfa *a)

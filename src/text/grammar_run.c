@@ -18,6 +18,9 @@ typedef struct pair {
 
 typedef struct set {
     uint32_t  first, n; /* of its pairs */
+    uint32_t  far;      /* the set with all counts far from their bounds; itself where nothing counts */
+    int32_t   bytes;    /* for how many more bytes the two cannot be told apart */
+    bool      near;     /* a walk of its own is shorter than one beside the far set's */
     uint32_t *next;     /* [n_class] set + 1, 0 = not known yet; NULL until asked for */
     uint64_t *mask;     /* NULL until asked for */
 } set;
@@ -55,7 +58,9 @@ struct ds_gcache {
     size_t               n_pending, cap_pending;
     pair                *kept;
     size_t               n_kept, cap_kept;
-    uint32_t            *path; /* [max_depth + 1] sets along the walk */
+    pair                *away; /* a set's pairs with far counts */
+    size_t               cap_away;
+    uint32_t            *path; /* [2][max_depth + 1] sets along a walk and beside it */
 };
 
 /* ---- lists of pairs ---- */
@@ -150,6 +155,8 @@ static ds_status rehash_sets(ds_gcache *c)
     return DS_OK;
 }
 
+static ds_status find_far(ds_gcache *c, uint32_t number);
+
 /* The number of the set of these pairs, which are sorted here. */
 static ds_status intern(ds_gcache *c, pair *p, size_t n, uint32_t *number)
 {
@@ -172,10 +179,48 @@ static ds_status intern(ds_gcache *c, pair *p, size_t n, uint32_t *number)
     DS_TRY(ds_grow((void **)&c->pair, &c->cap_pair, (size_t)c->n_pair + n, sizeof *c->pair));
     if (n)
         memcpy(c->pair + c->n_pair, p, n * sizeof *p);
-    c->set[c->n_set] = (set){ .first = c->n_pair, .n = (uint32_t)n };
+    c->set[c->n_set] = (set){ .first = c->n_pair, .n = (uint32_t)n, .far = c->n_set, .bytes = INT32_MAX };
     c->n_pair += (uint32_t)n;
     *number = c->n_set++;
     c->slot[h] = *number + 1;
+    return find_far(c, *number);
+}
+
+/* The set's pairs with far counts go into `away`, sorted; whether they are others. The sets that they return to have theirs. */
+static ds_status move_away(ds_gcache *c, uint32_t number, size_t *n, bool *moved)
+{
+    set *s = &c->set[number];
+    DS_TRY(ds_grow((void **)&c->away, &c->cap_away, s->n, sizeof *c->away));
+    for (uint32_t i = 0; i < s->n; i++) {
+        pair       x = c->pair[s->first + i];
+        const set *below = &c->set[x.set];
+        ds_gfar    far = ds_gnfa_far(c->a, x.state);
+        int32_t    bytes = far.bytes < below->bytes ? far.bytes : below->bytes;
+        s->bytes = bytes < s->bytes ? bytes : s->bytes;
+        s->near |= far.near || below->near;
+        *moved |= x.state != far.state || x.set != below->far;
+        c->away[i] = (pair){ far.state, below->far };
+    }
+    if (*moved && s->n > 1)
+        qsort(c->away, s->n, sizeof *c->away, by_state);
+    *n = 0;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (i == 0 || by_state(&c->away[i], &c->away[*n - 1]) != 0)
+            c->away[(*n)++] = c->away[i];
+    return DS_OK;
+}
+
+/* A set of far counts only is its own, so this recurses by one. */
+static ds_status find_far(ds_gcache *c, uint32_t number)
+{
+    uint32_t far = number;
+    size_t   n = 0;
+    bool     moved = false;
+    if (c->a->n_repeat)
+        DS_TRY(move_away(c, number, &n, &moved));
+    if (moved)
+        DS_TRY(intern(c, c->away, n, &far));
+    c->set[number].far = far;
     return DS_OK;
 }
 
@@ -220,12 +265,12 @@ static void look(const ds_gnfa *a, uint32_t state, view *v)
         return;
     }
     const ds_gmachine *m = ds_gnfa_repeat(a, state);
-    int32_t            count = (int32_t)(state - m->start), top = m->max >= 0 ? m->max : m->min;
-    bool               more = m->max < 0 || count < m->max;
-    v->counted = (ds_gedge){ .next = m->start + (uint32_t)(count < top ? count + 1 : top), .rule = m->body, .kind = DS_EDGE_CALL };
+    int32_t            count = (int32_t)(state - m->start);
+    bool               far = state >= m->far;
+    v->counted = (ds_gedge){ .next = far || count >= ds_gmachine_top(m) ? state : state + 1, .rule = m->body, .kind = DS_EDGE_CALL };
     v->edge = &v->counted;
-    v->n = more;
-    v->accept = count >= m->min;
+    v->n = far || m->max < 0 || count < m->max;
+    v->accept = far ? state == m->far + DS_FAR_BETWEEN : count >= m->min;
 }
 
 /* Nothing is left of the rule after this state, so a call that returns to it may return to what comes after the rule. */
@@ -363,37 +408,92 @@ bool ds_gcache_goes_on(const ds_gcache *c, uint32_t s)
 
 /* ---- tokens ---- */
 
+static ds_status advance(ds_gcache *c, uint32_t from, uint8_t byte, uint32_t *next)
+{
+    const uint32_t *row = c->set[from].next;
+    uint32_t        known = row ? row[c->a->class_of[byte]] : 0;
+    if (!known)
+        return step(c, from, byte, next);
+    *next = known - 1;
+    return DS_OK;
+}
+
+static void set_bits(const ds_token_trie *t, int32_t node, uint64_t *mask)
+{
+    for (int32_t id = t->node[node].token; id >= 0; id = t->same[id])
+        mask[id / 64] |= (uint64_t)1 << id % 64;
+}
+
+static void clear_bits(const ds_token_trie *t, int32_t node, uint64_t *mask)
+{
+    for (int32_t id = t->node[node].token; id >= 0; id = t->same[id])
+        mask[id / 64] &= ~((uint64_t)1 << id % 64);
+}
+
 static ds_status walk(ds_gcache *c, uint32_t s, uint64_t *mask)
 {
     const ds_token_trie *t = c->trie;
     c->path[0] = s;
     for (int32_t i = 1; i < t->n_node;) {
         const ds_trie_node *x = &t->node[i];
-        uint32_t            from = c->path[x->depth - 1], next;
-        const uint32_t     *row = c->set[from].next;
-        if (row && row[c->a->class_of[x->byte]])
-            next = row[c->a->class_of[x->byte]] - 1;
-        else
-            DS_TRY(step(c, from, x->byte, &next));
+        uint32_t            next;
+        DS_TRY(advance(c, c->path[x->depth - 1], x->byte, &next));
         if (next == DS_SET_NONE) {
             i = x->skip;
             continue;
         }
         c->path[x->depth] = next;
-        for (int32_t id = x->token; id >= 0; id = t->same[id])
-            mask[id / 64] |= (uint64_t)1 << id % 64;
+        set_bits(t, i, mask);
         i++;
     }
     return DS_OK;
 }
 
-ds_status ds_gcache_tokens(ds_gcache *c, uint32_t s, const uint64_t **mask)
+/* The same where `mask` holds what may follow `beside`: only subtrees whose tokens may differ are visited. */
+static ds_status walk_beside(ds_gcache *c, uint32_t s, uint32_t beside, uint64_t *mask)
 {
-    c->work = 0;
+    const ds_token_trie *t = c->trie;
+    uint32_t            *path = c->path, *other = c->path + t->max_depth + 1, a, b;
+    path[0] = s;
+    other[0] = beside;
+    for (int32_t i = 1; i < t->n_node;) {
+        const ds_trie_node *x = &t->node[i];
+        DS_TRY(advance(c, path[x->depth - 1], x->byte, &a));
+        DS_TRY(advance(c, other[x->depth - 1], x->byte, &b));
+        if (a == b || (c->set[a].far == b && c->set[a].bytes >= x->height)) {
+            i = x->skip;
+            continue;
+        }
+        path[x->depth] = a;
+        other[x->depth] = b;
+        if (a != DS_SET_NONE)
+            set_bits(t, i++, mask);
+        else
+            for (; i < x->skip; i++)
+                clear_bits(t, i, mask);
+    }
+    return DS_OK;
+}
+
+static ds_status tokens_of(ds_gcache *c, uint32_t s, const uint64_t **mask);
+
+static ds_status make_mask(ds_gcache *c, uint32_t s, uint64_t *mask, size_t words)
+{
+    const uint64_t *base;
+    uint32_t        far = c->set[s].far;
+    if (far == s || c->set[s].near)
+        return walk(c, s, mask);
+    DS_TRY(tokens_of(c, far, &base));
+    memcpy(mask, base, words * sizeof *mask);
+    return walk_beside(c, s, far, mask);
+}
+
+static ds_status tokens_of(ds_gcache *c, uint32_t s, const uint64_t **mask)
+{
     if (!c->set[s].mask) {
         size_t    words = ((size_t)c->trie->n_token + 63) / 64;
         uint64_t *m = ds_calloc(words, sizeof *m);
-        ds_status st = m ? walk(c, s, m) : DS_E_NOMEM;
+        ds_status st = m ? make_mask(c, s, m, words) : DS_E_NOMEM;
         if (st != DS_OK) {
             ds_free(m);
             return st;
@@ -403,6 +503,12 @@ ds_status ds_gcache_tokens(ds_gcache *c, uint32_t s, const uint64_t **mask)
     }
     *mask = c->set[s].mask;
     return DS_OK;
+}
+
+ds_status ds_gcache_tokens(ds_gcache *c, uint32_t s, const uint64_t **mask)
+{
+    c->work = 0;
+    return tokens_of(c, s, mask);
 }
 
 /* ---- the cache ---- */
@@ -416,7 +522,7 @@ ds_status ds_gcache_create(ds_gcache **out, const ds_gnfa *a, const ds_token_tri
     c->a = a;
     c->trie = trie;
     c->users = 1;
-    c->path = ds_calloc((trie ? (size_t)trie->max_depth : 0) + 1, sizeof *c->path);
+    c->path = ds_calloc(2 * ((trie ? (size_t)trie->max_depth : 0) + 1), sizeof *c->path);
     ds_status st = c->path ? intern(c, NULL, 0, &none) : DS_E_NOMEM;
     if (st != DS_OK)
         ds_gcache_drop(out);
@@ -447,6 +553,7 @@ void ds_gcache_drop(ds_gcache **pc)
     ds_free(c->back.slot);
     ds_free(c->pending);
     ds_free(c->kept);
+    ds_free(c->away);
     ds_free(c->path);
     ds_free(c);
 }

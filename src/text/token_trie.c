@@ -67,6 +67,21 @@ static size_t common(const sorted *a, const sorted *b)
     return i;
 }
 
+/* Backwards, so that a node comes after all below it. deepest[d]: of the nodes at depth d since the last one above them. */
+static void find_heights(ds_token_trie *tr, int32_t *deepest)
+{
+    memset(deepest, 0, ((size_t)tr->max_depth + 1) * sizeof *deepest);
+    for (int32_t i = tr->n_node; i-- > 0;) {
+        ds_trie_node *x = &tr->node[i];
+        int32_t       below = x->depth < tr->max_depth ? deepest[x->depth + 1] : 0;
+        int32_t       end = below > x->depth ? below : x->depth;
+        x->height = end - x->depth;
+        if (x->depth < tr->max_depth)
+            deepest[x->depth + 1] = 0;
+        deepest[x->depth] = end > deepest[x->depth] ? end : deepest[x->depth];
+    }
+}
+
 static ds_status link_nodes(ds_token_trie *tr, const sorted *list, int64_t n)
 {
     int64_t total = 1;
@@ -102,6 +117,7 @@ static ds_status link_nodes(ds_token_trie *tr, const sorted *list, int64_t n)
     for (size_t d = 0; n && d < list[n - 1].n; d++)
         tr->node[open[d + 1]].skip = tr->n_node;
     tr->node[0].skip = tr->n_node;
+    find_heights(tr, open);
     ds_free(open);
     return DS_OK;
 }

@@ -6,8 +6,9 @@
 
 typedef struct ds_trie_node {
     int32_t skip;
-    int32_t token; /* the first that ends here, or -1 */
-    int32_t depth; /* bytes up to here; the root, node 0, has none */
+    int32_t token;  /* the first that ends here, or -1 */
+    int32_t depth;  /* bytes up to here; the root, node 0, has none */
+    int32_t height; /* bytes that may follow below */
     uint8_t byte;
 } ds_trie_node;
 

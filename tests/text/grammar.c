@@ -142,6 +142,10 @@ static ds_tokenizer *small_tokenizer(void)
         for (int k = -1; k < PARTS; k++)
             for (int l = -1; l < (k < 0 ? 0 : 5); l++)
                 assert_int_equal(ds_buf_printf(&text, "\"%s%s%s\": %d, ", part[i], k < 0 ? "" : part[k], l < 0 ? "" : part[l], id++), DS_OK);
+    static const char *const run[] = { "1b1b1b1b1b1b1b1b", "0a0a0a0a0a0a0a0a", "b0b0b0b0b0b0b0b0" }, *const rest[] = { "", "\\\"", "\\\"1" };
+    for (int n = 4; n < 16; n++) /* long ones, which a count far from its bound allows and a near one does not */
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(ds_buf_printf(&text, "\"%.*s%s\": %d, ", n, run[k], rest[k], id++), DS_OK);
     assert_int_equal(ds_buf_printf(&text, "\"true\": %d, \"false\": %d, \"null\": %d, \"<end>\": %d}}, \"added_tokens\": [{\"id\": %d, \"content\": "
                                    "\"<end>\", \"special\": true}], \"decoder\": {\"type\": \"ByteFallback\"}}", id, id + 1, id + 2, id + 3, id + 3), DS_OK);
     ds_tokenizer *t;
@@ -222,39 +226,82 @@ static void masks(void **state)
         "root ::= (\"a\" | \"b\" [0-1]+){3,200} (\"}\" root)?",
         "root ::= x{0,20} \"\\\\\"\nx ::= [a-b] | \"\\u4f60\" | \"[\" x* \"]\"",
         "root ::= .{5,9}",
+        "root ::= \"a\" [ab01-]{66,70} \"]\" | \"b\" [ab01]{5,75} \"\\\"\" [0-1]{2,80}",
+        "root ::= (\"b\" [0-1]{0,65} \"a\"){1,6} (\"}\" x{66,})?\nx ::= [^b]",
+        "root ::= (x | [ab]){3,67} x{0,70} \"}\"\nx ::= \"a\" | \"\\\"\" x? | \"\\u4f60\"",
     };
     for (size_t i = 0; i < sizeof grammar / sizeof *grammar; i++) {
         g = gbnf(grammar[i], t);
-        walk(g, t, 10, 40);
+        walk(g, t, 10, 120);
         ds_grammar_free(&g);
     }
     ds_tokenizer_close(&t);
 }
 
-/* The vocabulary of DeepSeek LLM, where it is at hand. */
-static void real_masks(void **state)
+/* At every count, from far before its lower bound to its upper bound. */
+static void masks_at_counts(void **state)
 {
-    const char   *path = DS_SHARED_DATA "/tokenizer_deepseek/ggml-vocab-deepseek-llm.gguf";
-    ds_tokenizer *t;
-    ds_grammar   *g;
-    if (access(path, R_OK) != 0)
-        skip();
-    assert_int_equal(ds_tokenizer_open(&t, path), DS_OK);
-    assert_int_equal(ds_grammar_json_object(&g, t), DS_OK);
+    static const char *const grammar[] = { "root ::= [ab01eu]{20,60} \"\\\"\" [01]*", "root ::= [0a]{1,60} \"\\\"\"? [1b]{9,60}", "root ::= ([ab01] [ab01]){2,30} \"\\\"1\" [01]*",
+                                           "root ::= [ab01]{20,} \"\\\"\" [01]*" };
+    ds_tokenizer *t = small_tokenizer();
+    int64_t       n = ds_tokenizer_size(t);
+    uint64_t     *mask = ds_calloc((size_t)n / 64 + 1, sizeof *mask);
+    for (size_t k = 0; k < sizeof grammar / sizeof *grammar; k++) {
+        ds_grammar       *g = gbnf(grammar[k], t);
+        ds_grammar_state *s;
+        assert_int_equal(ds_grammar_state_create(&s, g), DS_OK);
+        assert_true(compare_with_trying(s, n, mask) > 0);
+        for (int i = 0; i < 60; i++) {
+            assert_int_equal(ds_grammar_accept_text(s, "a", 1), DS_OK);
+            assert_true(compare_with_trying(s, n, mask) > 0);
+        }
+        ds_grammar_state_free(&s);
+        ds_grammar_free(&g);
+    }
+    ds_free(mask);
+    ds_tokenizer_close(&t);
+}
+
+/* The vocabulary of DeepSeek LLM, where it is at hand: the mask is right after each piece. */
+static ds_grammar_state *check_real(const ds_grammar *g, const char *const *piece)
+{
     int64_t           n = 102400;
     uint64_t         *mask = ds_calloc((size_t)n / 64, sizeof *mask);
     ds_grammar_state *s;
     assert_int_equal(ds_grammar_state_create(&s, g), DS_OK);
-    static const char *const piece[] = { "{\"", "a", "\":", " [\"x\\u", "00e9\xe4", "\xbd\xa0\"", ", 1", "}" };
-    for (int i = 0; i < 7; i++) {
-        assert_int_equal(ds_grammar_accept_text(s, piece[i], strlen(piece[i])), DS_OK);
+    for (; *piece; piece++) {
+        assert_int_equal(ds_grammar_accept_text(s, *piece, strlen(*piece)), DS_OK);
         assert_true(compare_with_trying(s, n, mask) > 0);
     }
-    assert_int_equal(ds_grammar_accept_text(s, piece[7], 1), DS_E_ARG);
+    ds_free(mask);
+    return s;
+}
+
+static void real_masks(void **state)
+{
+    static const char *const piece[] = { "{\"", "a", "\":", " [\"x\\u", "00e9\xe4", "\xbd\xa0\"", ", 1", NULL };
+    static const char *const counted_piece[] = { "{\"a\": \"", "1", "234", "567890123", "\xe4\xbd\xa0 of the", " and", "st", "y", "\", \"b\": \"", "x", "\"", NULL };
+    static const char        schema[] = "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\", \"minLength\": 5, \"maxLength\": 30}, \"b\": "
+                                        "{\"type\": \"string\", \"minLength\": 1, \"maxLength\": 500}}, \"required\": [\"a\", \"b\"], \"additionalProperties\": false}";
+    const char       *path = DS_SHARED_DATA "/tokenizer_deepseek/ggml-vocab-deepseek-llm.gguf";
+    ds_tokenizer     *t;
+    ds_grammar       *g;
+    ds_grammar_state *s;
+    if (access(path, R_OK) != 0)
+        skip();
+    assert_int_equal(ds_tokenizer_open(&t, path), DS_OK);
+    assert_int_equal(ds_grammar_json_object(&g, t), DS_OK);
+    s = check_real(g, piece);
+    assert_int_equal(ds_grammar_accept_text(s, "}", 1), DS_E_ARG);
     assert_int_equal(ds_grammar_accept_text(s, "]}", 2), DS_OK);
     assert_true(ds_grammar_over(s));
     ds_grammar_state_free(&s);
-    ds_free(mask);
+    ds_grammar_free(&g);
+    assert_int_equal(ds_grammar_from_json_schema(&g, t, schema, sizeof schema - 1), DS_OK);
+    s = check_real(g, counted_piece);
+    assert_int_equal(ds_grammar_accept_text(s, "}", 1), DS_OK);
+    assert_true(ds_grammar_over(s));
+    ds_grammar_state_free(&s);
     ds_grammar_free(&g);
     ds_tokenizer_close(&t);
 }
@@ -262,7 +309,7 @@ static void real_masks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts), cmocka_unit_test(counted), cmocka_unit_test(errors), cmocka_unit_test(masks), cmocka_unit_test(real_masks),
+        cmocka_unit_test(texts), cmocka_unit_test(counted), cmocka_unit_test(errors), cmocka_unit_test(masks), cmocka_unit_test(masks_at_counts), cmocka_unit_test(real_masks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
 """Mixed load with faults: clients that go, send garbage, read slowly or ask for nonsense, beside others whose answers must be right.
 
-    load.py [--seconds 4] [--clients 24] [--seed 1] [--model deepseek/nano]
+    load.py [--seconds 4] [--clients 24] [--rate 0] [--seed 1] [--model deepseek/nano]
 
-Afterwards nothing runs or waits, and memory is where it was half-way."""
+--rate bounds what all clients do a second (0: no bound), so that the long form can run beside other work; --log N prints memory every
+N seconds. Afterwards nothing runs or waits, and memory is where it was half-way."""
 import argparse
 import json
 import os
@@ -22,8 +23,8 @@ GARBAGE = [b"\x00\xff\xfe" * 50, b"GET /\r\n\r\n", b"POST /v1/completions HTTP/1
 
 
 class Load:
-    def __init__(self, server, model, seconds, seed):
-        self.s, self.model, self.seed = server, model, seed
+    def __init__(self, server, model, seconds, seed, rate):
+        self.s, self.model, self.seed, self.rate = server, model, seed, rate
         self.end = time.monotonic() + seconds
         self.counts, self.failures, self.lock = {}, [], threading.Lock()
         self.expected = {p: self.greedy(p) for p in PROMPTS}
@@ -102,10 +103,16 @@ class Load:
         self.s.post("/tokenize", model=self.model, content="x" * r.randrange(1000))
         self.s.get("/v1/models")
 
-    def client(self, number):
+    def pace(self, r, clients):
+        """Waits so long that all clients together keep to the rate on average."""
+        if self.rate:
+            time.sleep(max(0, min(r.expovariate(self.rate / clients), self.end - time.monotonic())))
+
+    def client(self, number, clients):
         r = random.Random(f"{self.seed}/{number}")
         kinds = [self.right] * 4 + [self.chat] * 2 + [self.form, self.vanish, self.vanish, self.garbage, self.slow, self.nonsense, self.others]
         while time.monotonic() < self.end and not self.failures:
+            self.pace(r, clients)
             kind = r.choice(kinds)
             try:
                 kind(r)
@@ -116,16 +123,39 @@ class Load:
                 self.counts[kind.__name__] = self.counts.get(kind.__name__, 0) + 1
 
     def run(self, clients):
-        threads = [threading.Thread(target=self.client, args=(i,)) for i in range(clients)]
+        threads = [threading.Thread(target=self.client, args=(i, clients)) for i in range(clients)]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
 
 
+class MemoryLog:
+    """Prints the server's memory and what runs and waits every so many seconds."""
+
+    def __init__(self, server, seconds):
+        self.server, self.seconds, self.done, self.start = server, seconds, threading.Event(), time.monotonic()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.done.wait(self.seconds):
+            running, waiting = self.server.metric("deepseek_requests_running"), self.server.metric("deepseek_requests_waiting")
+            print(f"{time.monotonic() - self.start:7.0f} s  {self.server.memory() / 2**20:7.1f} MiB  running {running:.0f}  waiting {waiting:.0f}", flush=True)
+
+    def __enter__(self):
+        if self.seconds:
+            self.thread.start()
+
+    def __exit__(self, *_):
+        self.done.set()
+        if self.seconds:
+            self.thread.join()
+
+
 def half(server, a, seed):
-    load = Load(server, a.model, a.seconds / 2, seed)
-    load.run(a.clients)
+    load = Load(server, a.model, a.seconds / 2, seed, a.rate)
+    with MemoryLog(server, a.log):
+        load.run(a.clients)
     server.wait_idle()
     if load.failures:
         sys.exit("\n".join(load.failures))
@@ -136,6 +166,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seconds", type=float, default=4)
     p.add_argument("--clients", type=int, default=24)
+    p.add_argument("--rate", type=float, default=0, help="most operations a second, of all clients together; 0: no bound")
+    p.add_argument("--log", type=float, default=0, help="seconds between lines of the server's memory; 0: none")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--model", default="deepseek/nano")
     p.add_argument("--growth", type=float, default=64, help="most MiB that the second half may add to memory")
