@@ -35,9 +35,9 @@ static void print_json(const ds_machine *m, const ds_bounds *b, char *versions)
                           m->features, "isa", m->isa, "processors", m->threads, "memory_bytes", (json_int_t)m->memory_total,
                           "available_bytes", (json_int_t)m->memory_available, "huge_pages", m->huge_pages);
     if (!quick)
-        json_object_set_new(o, "measured", json_pack("{s:i, s:f, s:f, s:f, s:I}", "threads", b->threads, "read_bytes_per_second", b->read_bytes,
-                                                     "int8_ops_per_second", b->i8_ops, "float32_ops_per_second", b->f32_ops, "block_bytes",
-                                                     (json_int_t)b->block_bytes));
+        json_object_set_new(o, "measured", json_pack("{s:i, s:f, s:f, s:f, s:f, s:I}", "threads", b->threads, "read_bytes_per_second", b->read_bytes,
+                                                     "int8_ops_per_second", b->i8_ops, "float32_ops_per_second", b->f32_ops,
+                                                     "bf16_ops_per_second", b->bf16_ops, "block_bytes", (json_int_t)b->block_bytes));
     json_t *list = json_object();
     for (char *line = strtok(versions, "\n"); line; line = strtok(NULL, "\n")) {
         char *space = strchr(line, ' ');
@@ -64,6 +64,8 @@ static void print_text(const ds_machine *m, const ds_bounds *b, char *versions)
         printf("read          %.1f GB/s with %d threads\n", b->read_bytes / 1e9, b->threads);
         printf("int8          %.0f GOP/s\n", b->i8_ops / 1e9);
         printf("float32       %.0f GFLOP/s\n", b->f32_ops / 1e9);
+        if (b->bf16_ops > 0)
+            printf("bf16          %.0f GFLOP/s\n", b->bf16_ops / 1e9);
     }
     printf("libraries     ");
     for (char *line = strtok(versions, "\n"), *before = NULL; line; before = line, line = strtok(NULL, "\n"))

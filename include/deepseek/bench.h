@@ -29,6 +29,7 @@ typedef struct ds_bounds {
     double f32_ops;     /* the same for float */
     uint64_t block_bytes;
     int    threads;
+    double bf16_ops;    /* products of bf16 values, summed in float; 0 where the processor has no such instruction */
 } ds_bounds;
 
 /** Measures for about a second. threads 0 = one per processor; isa NULL = the best there is; block 0 = 1 GiB, or a quarter of the

@@ -91,12 +91,15 @@ static void log_step(ds_trainer *t, const step_result *o, double speed)
                                     (int)o->skipped));
 }
 
-/* The processor's float peak, once there is something to compare with it and a second does not matter. */
+/* The processor's peak in the run's precision, once there is something to compare with it and a second does not matter. */
 static void measure_peak(ds_trainer *t)
 {
     ds_bounds b = { .size = sizeof b };
-    if (t->peak == 0 && ds_now() - t->started > 20)
-        t->peak = ds_bounds_measure(&b, t->o->threads ? t->o->threads : (int)t->recipe.threads, NULL, 16 << 20) == DS_OK ? b.f32_ops : -1;
+    if (t->peak != 0 || ds_now() - t->started <= 20)
+        return;
+    t->peak = ds_bounds_measure(&b, t->o->threads ? t->o->threads : (int)t->recipe.threads, NULL, 16 << 20) == DS_OK ? b.f32_ops : -1;
+    if (t->recipe.precision.bf16 && b.bf16_ops > t->peak)
+        t->peak = b.bf16_ops;
 }
 
 static void report_step(ds_trainer *t, const step_result *o, double seconds)

@@ -88,6 +88,8 @@ ds_status ds_bounds_measure(ds_bounds *out, int threads, const char *isa, uint64
         b.read_bytes = best_read(&j, (int64_t)(block / PIECE));
         b.i8_ops = best_multiply(&j, j.ex->micro.bound_i8);
         b.f32_ops = best_multiply(&j, j.ex->micro.bound_f32);
+        if (j.ex->micro.bound_bf16)
+            b.bf16_ops = best_multiply(&j, j.ex->micro.bound_bf16);
         memcpy(out, &b, out->size < sizeof b ? out->size : sizeof b);
     }
     ds_free_pages(j.block, block);

@@ -92,6 +92,7 @@ typedef struct ds_micro {
      * sink: 1 KiB of memory to start from and to leave results in. */
     int64_t (*bound_i8)(int64_t rounds, void *sink);
     int64_t (*bound_f32)(int64_t rounds, void *sink);
+    int64_t (*bound_bf16)(int64_t rounds, void *sink); /* NULL where tile_bf16 is */
     void (*bound_read)(const void *p, int64_t bytes, void *sink);
 
     ds_micro_train train;

@@ -26,6 +26,21 @@ SIMD void tile_block_bf16(float *c, int64_t ld_c, const uint16_t *a, int64_t ld_
 #define BF16_BLOCK(T, V) tile_block_bf16(cc, ld_c, a, ld_a, b, ld_b, k, accumulate, T, V)
 DEFINE_TILE(tile_bf16, uint16_t, uint16_t, 2, BF16_BLOCK)
 
+/* As bound_f32 of micro/bound.inc.h. */
+static int64_t bound_bf16(int64_t rounds, void *sink)
+{
+    enum { CHAINS = 12 };
+    vf       acc[CHAINS];
+    __m512bh x = (__m512bh)_mm512_loadu_si512(sink), y = (__m512bh)_mm512_loadu_si512((char *)sink + 64);
+    for (int i = 0; i < CHAINS; i++)
+        acc[i] = vf_bcast((float)i);
+    for (int64_t r = 0; r < rounds; r++)
+        _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = _mm512_dpbf16_ps(acc[i], x, y);
+    for (int i = 0; i < CHAINS; i++)
+        vf_store((float *)((char *)sink + 128 + 64 * i), acc[i]);
+    return rounds * CHAINS * 32 * 2;
+}
+
 static void bf16_from_f32(uint16_t *y, const float *x, int64_t n)
 {
     int64_t i = 0;
@@ -62,6 +77,7 @@ void ds_micro_bf16(ds_micro *m)
 {
     m->name = "bf16";
     m->tile_bf16 = tile_bf16;
+    m->bound_bf16 = bound_bf16;
     m->bf16_from_f32 = bf16_from_f32;
     m->round_to_bf16 = round_to_bf16;
     m->bf16_pairs = bf16_pairs;
