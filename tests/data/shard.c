@@ -84,6 +84,17 @@ static void notices_damage(void **state)
     ds_buf_free(&b);
 }
 
+/* Hashes that fit, and a token that the vocabulary does not have. */
+static void notices_unknown_tokens(void **state)
+{
+    ds_shard s;
+    write_shard(5); /* its greatest token is 5 */
+    assert_int_equal(ds_shard_open(&s, path), DS_OK);
+    assert_int_equal(ds_shard_verify(&s, path), DS_E_FORMAT);
+    assert_non_null(strstr(ds_error(), "token 7 is 5, the vocabulary has 5"));
+    ds_shard_close(&s);
+}
+
 static void shuffles_without_loss(void **state)
 {
     static uint8_t seen[5000];
@@ -156,6 +167,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(reads_what_it_wrote), cmocka_unit_test(notices_damage),
+                                        cmocka_unit_test(notices_unknown_tokens),
                                         cmocka_unit_test(shuffles_without_loss), cmocka_unit_test(plans_mixtures) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
