@@ -3,9 +3,10 @@ that both learn the same merges, and appends a row to bench/results/tokenizer_tr
 
     python3 bench/tokenizer_train.py --data ../shared/data --deepseek build/deepseek
 
-The corpus is real Chinese and English text, repeated with one character in forty replaced by another of the same document, so
-that repeats bring new words as more text would. Both read it from one JSON Lines file. Times are wall clock with all processors;
-`tokenizers` is handed its documents by an iterator, which it reads while its threads count.
+The corpus is real Chinese and English text (42 MB), repeated with one character in forty (--replace) replaced by another of the same
+document, so that repeats bring new words as more text would. Both read it from one JSON Lines file; --corpus keeps it, and takes it as it
+is when it is there. Times are wall clock with all processors; `tokenizers` is handed its documents by an iterator, which it reads while
+its threads count.
 
 Needs: tokenizers, zstandard."""
 import argparse
@@ -34,23 +35,27 @@ def documents(data):
             yield json.loads(line)["text"]
 
 
-def perturbed(text, r):
+def perturbed(text, r, every):
     s = list(text)
-    for i in range(r.randrange(40), len(s), 40):
+    for i in range(r.randrange(every), len(s), every):
         s[i] = s[r.randrange(len(s))]
     return "".join(s)
 
 
-def write_corpus(path, data, size):
+def write_corpus(path, data, size, every):
     r, n, docs = random.Random(1), 0, list(documents(data))
     with open(path, "w", encoding="utf-8") as f:
         for copy in range(1000):
             for d in docs:
-                text = perturbed(d, r) if copy else d
+                text = perturbed(d, r, every) if copy else d
                 f.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
                 n += len(text.encode())
                 if n >= size:
-                    return n
+                    return
+
+
+def bytes_of(path):
+    return sum(len(json.loads(line)["text"].encode()) for line in open(path, encoding="utf-8"))
 
 
 def theirs(corpus, ours_json, vocab):
@@ -71,32 +76,37 @@ def main():
     ap.add_argument("--deepseek", default=os.environ.get("DEEPSEEK", "build/deepseek"))
     ap.add_argument("--csv", default="bench/results/tokenizer_train.csv")
     ap.add_argument("--bytes", type=int, default=100_000_000)
+    ap.add_argument("--replace", type=int, default=40, metavar="N", help="one character in N of the repeats")
+    ap.add_argument("--corpus", metavar="FILE")
     ap.add_argument("--vocab", type=int, default=32000)
     args = ap.parse_args()
     with tempfile.TemporaryDirectory() as tmp:
-        n = write_corpus(tmp + "/corpus.jsonl", args.data, args.bytes)
+        corpus = args.corpus or tmp + "/corpus.jsonl"
+        if not os.path.exists(corpus):
+            write_corpus(corpus, args.data, args.bytes, args.replace)
+        n = bytes_of(corpus)
         start = time.time()
-        out = subprocess.run([args.deepseek, "tokenizer", "train", tmp + "/corpus.jsonl", "--vocab", str(args.vocab), "-o", tmp + "/ours", "--json"],
+        out = subprocess.run([args.deepseek, "tokenizer", "train", corpus, "--vocab", str(args.vocab), "-o", tmp + "/ours", "--json"],
                              check=True, capture_output=True, text=True).stdout
         own, report = time.time() - start, json.loads(out)
         own_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
         mine = json.load(open(tmp + "/ours/tokenizer.json", encoding="utf-8"))["model"]["merges"]
         print("ours:", round(own, 2), "s,", report, flush=True)
-        peer, merges = theirs(tmp + "/corpus.jsonl", tmp + "/ours/tokenizer.json", args.vocab)
+        peer, merges = theirs(corpus, tmp + "/ours/tokenizer.json", args.vocab)
         peer_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert mine == merges, "the merges differ"
     cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     row = [datetime.date.today().isoformat(), commit, cpu, len(os.sched_getaffinity(0)), "tokenizers", importlib.metadata.version("tokenizers"), n,
            args.vocab, round(own, 2), round(peer, 2), round(peer / own, 1), round(report["count_seconds"], 2), round(report["learn_seconds"], 2),
-           own_peak, peer_peak]
+           own_peak, peer_peak, args.replace]
     print(*row, sep=", ")
     new = not os.path.exists(args.csv)
     with open(args.csv, "a", newline="") as f:
         w = csv.writer(f)
         if new:
             w.writerow(["date", "commit", "cpu", "processors", "peer", "peer_version", "bytes", "vocabulary", "seconds", "peer_seconds",
-                        "ratio", "count_seconds", "learn_seconds", "peak_bytes", "peer_peak_bytes"])
+                        "ratio", "count_seconds", "learn_seconds", "peak_bytes", "peer_peak_bytes", "replaced"])
         w.writerow(row)
 
 

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Forward and backward beside PyTorch (transformers' Llama, its faster attention), at the same shape, precision and data.
+"""Training steps beside PyTorch (transformers' Llama, its fused attention and fused AdamW), at the same shape, precision and tokens.
 
-Run: bench/train_torch.py BUILD [SHAPE [f32|bf16 [SEQUENCES [eager|compiled]]]] (needs torch and transformers); BUILD holds bench/train_step.
-Each program runs in its own process, one after the other, twice around; the best step of each counts. Losses must agree first. Appends
-rows to bench/results/train.csv: date, commit, cpu, shape, precision, sequences, peer and version, tokens/s of both and ratio, peak
-resident MiB of both and ratio, the same memory with recomputation. Weights and gradients are in both figures, optimizers in none."""
+Run: bench/train_torch.py BUILD [SHAPE [f32|bf16 [SEQUENCES]]] (needs torch and transformers); BUILD holds bench/train_step, which says
+what the shapes are. A step is forward, backward, clipping of the gradient's norm and AdamW; bf16 is autocast over float32 weights there and
+`precision: { weights: bf16 }` here. PyTorch runs eager and compiled, each in a process of its own, in turns with this project's, twice
+around; the best step of each counts, and the faster of PyTorch's two is compared. First losses must agree. Appends a row to
+bench/results/train_torch.csv: date, commit, cpu, shape, precision, sequences, PyTorch's version, tokens/s here, eager and compiled, ratio to
+the faster; peak resident MiB here, of that peer, ratio; with recomputation: tokens/s, how much more time, MiB, ratio to the same peer; GFLOP/s
+and the share of the processor's peak in that precision, measured beside it. PREFIX in the environment is put before each measured command
+(for example "taskset -c 0,1")."""
 import csv
 import datetime
 import os
@@ -16,9 +20,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHAPES = {
     "124m": (dict(hidden_size=768, intermediate_size=2048, num_hidden_layers=12, num_attention_heads=12, vocab_size=50257, max_position_embeddings=1024), 1024),
-    "nano": (dict(hidden_size=384, intermediate_size=1024, num_hidden_layers=8, num_attention_heads=6, vocab_size=12288, max_position_embeddings=512), 512),
+    "19m": (dict(hidden_size=384, intermediate_size=1024, num_hidden_layers=8, num_attention_heads=6, vocab_size=12288, max_position_embeddings=512), 512),
+    "nano": (dict(hidden_size=192, intermediate_size=512, num_hidden_layers=6, num_attention_heads=3, vocab_size=8192, max_position_embeddings=512), 512),
 }
+COLUMNS = ("date commit cpu shape precision sequences torch tokens_s eager_tokens_s compiled_tokens_s ratio mib peer_mib mib_ratio "
+           "recompute_tokens_s recompute_more_time recompute_mib recompute_mib_ratio gflops share_of_peak").split()
 STEPS = 2
+PREFIX = os.environ.get("PREFIX", "").split()
 
 
 def child(shape, precision, sequences, mode):
@@ -31,50 +39,65 @@ def child(shape, precision, sequences, mode):
     ids = torch.tensor([(i + 1) * 2654435761 % v for i in range(sequences * length + 1)])
     x, y = ids[:-1].view(sequences, length), ids[1:].view(-1)
     run = torch.compile(m) if mode == "compiled" else m
+    optimizer = torch.optim.AdamW(m.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
 
     def step():
-        m.zero_grad(set_to_none=False)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
             loss = torch.nn.functional.cross_entropy(run(x).logits.view(-1, v).float(), y)
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(m.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
         return loss.item()
 
-    best = 1e9
+    best, first = 1e9, None
     for i in range(STEPS + 1):
         start = time.perf_counter()
         loss = step()
         if i:
             best = min(best, time.perf_counter() - start)
-    print(sequences * length / best, loss, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, torch.__version__)
+        else:
+            first = loss
+    print(sequences * length / best, first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, torch.__version__)
 
 
 def ours(build, shape, precision, sequences, keep="keep"):
-    out = subprocess.run([f"{build}/bench/train_step", shape, precision, str(STEPS), str(sequences), keep], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(PREFIX + [f"{build}/bench/train_step", shape, precision, str(STEPS), sequences, keep], check=True, capture_output=True, text=True).stdout
     f = out.strip().split(",")
-    return float(f[4]), float(f[5]), float(f[6])
+    return dict(speed=float(f[4]), loss=float(f[5]), mib=float(f[6]), gflops=float(f[8]), share=float(f[11]))
 
 
-def main(build, shape="124m", precision="f32", sequences="1", mode="eager"):
-    rounds = []
+def torch(shape, precision, sequences, mode):
+    out = subprocess.run(PREFIX + [sys.executable, __file__, "--child", shape, precision, sequences, mode], check=True, capture_output=True, text=True).stdout.split()
+    return dict(speed=float(out[0]), loss=float(out[1]), mib=float(out[2]), version=out[3])
+
+
+def fastest(rounds):
+    return max(rounds, key=lambda r: r["speed"])
+
+
+def main(build, shape="124m", precision="f32", sequences="1"):
+    mine, peers, again = [], {"eager": [], "compiled": []}, []
     for _ in range(2):
-        a = ours(build, shape, precision, sequences)
-        text = subprocess.run([sys.executable, __file__, "--child", shape, precision, sequences, mode], check=True, capture_output=True, text=True).stdout.split()
-        rounds.append((a, (float(text[0]), float(text[1]), float(text[2])), text[3]))
-    again = ours(build, shape, precision, sequences, "recompute")
-    mine, peer = max(r[0][0] for r in rounds), max(r[1][0] for r in rounds)
-    memory, peer_memory = max(r[0][2] for r in rounds), max(r[1][2] for r in rounds)
+        mine.append(ours(build, shape, precision, sequences))
+        for mode in peers:
+            peers[mode].append(torch(shape, precision, sequences, mode))
+        again.append(ours(build, shape, precision, sequences, "recompute"))
     # both start from random weights of deviation 0.02: losses near ln V, not equal
-    assert abs(rounds[0][0][1] - rounds[0][1][1]) < 0.3, rounds
+    assert abs(mine[0]["loss"] - peers["eager"][0]["loss"]) < 0.3, (mine, peers)
+    a, r, eager, compiled = fastest(mine), fastest(again), fastest(peers["eager"]), fastest(peers["compiled"])
+    peer = fastest([eager, compiled])
     commit = subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-    row = [datetime.date.today(), commit, f"{cpu} x{len(os.sched_getaffinity(0))}", shape, precision, sequences, f"PyTorch {mode} {rounds[0][2]}", f"{mine:.1f}", f"{peer:.1f}",
-           f"{mine / peer:.2f}", f"{memory:.0f}", f"{peer_memory:.0f}", f"{memory / peer_memory:.2f}", f"{again[0]:.1f}", f"{again[2]:.0f}", f"{again[2] / peer_memory:.2f}"]
-    path = f"{HERE}/results/train.csv"
+    row = [datetime.date.today(), commit, f"{cpu} x{len(os.sched_getaffinity(0))}", shape, precision, sequences, peer["version"], f"{a['speed']:.1f}", f"{eager['speed']:.1f}",
+           f"{compiled['speed']:.1f}", f"{a['speed'] / peer['speed']:.2f}", f"{a['mib']:.0f}", f"{peer['mib']:.0f}", f"{a['mib'] / peer['mib']:.2f}", f"{r['speed']:.1f}",
+           f"{a['speed'] / r['speed'] - 1:.2f}", f"{r['mib']:.0f}", f"{r['mib'] / peer['mib']:.2f}", f"{a['gflops']:.0f}", f"{a['share']:.2f}"]
+    path = f"{HERE}/results/train_torch.csv"
     new = not os.path.exists(path)
     with open(path, "a", newline="") as f:
         w = csv.writer(f, lineterminator="\n")
         if new:
-            w.writerow("date commit cpu shape precision sequences peer tokens_s peer_tokens_s ratio mib peer_mib mib_ratio recompute_tokens_s recompute_mib recompute_mib_ratio".split())
+            w.writerow(COLUMNS)
         w.writerow(row)
     print(",".join(map(str, row)))
 
