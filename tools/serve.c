@@ -91,6 +91,7 @@ int cmd_serve(int argc, char **argv)
         { "--header-timeout", CLI_REAL, &o.header_seconds, "SECONDS", "until a request's headers are complete (default 10)" },
         { "--body-timeout", CLI_REAL, &o.body_seconds, "SECONDS", "then until its body is (default 60)" },
         { "--idle-timeout", CLI_REAL, &o.idle_seconds, "SECONDS", "of a connection without a request, or whose client takes\nnothing (default 75)" },
+        { "--keep-alive", CLI_REAL, &o.alive_seconds, "SECONDS", "between comments in a stream that waits for its first\ntext (default 15)" },
         { "--grace", CLI_REAL, &o.grace, "SECONDS", "how long running answers may go on after the first SIGTERM\nor Ctrl-C; a second one ends them at once (default 30)" },
         { "--json", CLI_FLAG, &o.json, NULL, "log lines are JSON objects" },
         { "--hash-key", CLI_FLAG, &hash_key, NULL, "only print, for each key on standard input, a line for a key file\nthat does not show it" },

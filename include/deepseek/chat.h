@@ -62,6 +62,9 @@ DS_API bool ds_chat_template_writes_bos(const ds_chat_template *t);
  *  tools, or another form. Static storage. */
 DS_API const char *ds_chat_template_tool_format(const ds_chat_template *t);
 
+/** Whether its models may think before an answer ("<think>...</think>"). */
+DS_API bool ds_chat_template_thinks(const ds_chat_template *t);
+
 /** Renders `messages` (a JSON array of {"role", "content", ...}) to *text, NUL-terminated, *n bytes (n may be NULL); release
  *  it with ds_free. opts NULL = DS_CHAT_OPTS. May be called from several threads with the same template.
  *  DS_E_FORMAT for JSON that is wrong, DS_E_ARG when the template objects to the messages (its own words are in the

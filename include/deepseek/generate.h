@@ -96,6 +96,11 @@ DS_API ds_status ds_sampler_pick(ds_sampler *s, float *logits, int n_top, ds_pic
  *  a grammar. */
 DS_API bool ds_sampler_over(const ds_sampler *s);
 
+/** As ds_model_score, with the n_top likeliest tokens at each place: top[i * n_top ..], best first, for 1 <= i < n. n_top is at most
+ *  DS_MAX_TOP_LOGPROBS; where the vocabulary is smaller the rest has token -1. DS_E_ARG, DS_E_CONTEXT, DS_E_NUMERIC, DS_E_NOMEM, DS_E_IO. */
+DS_API ds_status ds_model_score_top(ds_model *m, const int32_t *token, int64_t n, int n_top, float *logprob, ds_token_logprob *top,
+                                    ds_progress_fn *progress, void *user);
+
 /* ---- generation ---- */
 
 typedef enum ds_finish {

@@ -51,6 +51,7 @@ typedef struct ds_server_options {
     const char       *config;         /* a YAML file with these options under the names of `deepseek serve`: docs/SERVER.md; NULL = none */
     double            grace;          /* seconds, for ds_server_stop; -1 = as the file says, else 30 */
     bool              quiet;          /* no access log, although there is a `log` */
+    double            alive_seconds;  /* between comments in a stream that has nothing to say yet; 0 = 15 */
 } ds_server_options;
 
 static inline void ds_server_options_init(ds_server_options *o)

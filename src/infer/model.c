@@ -8,7 +8,9 @@
 #include "base/options.h"
 #include "base/thread.h"
 #include "deepseek/bench.h"
+#include "deepseek/generate.h"
 #include "infer/plan.h"
+#include "infer/select.h"
 #include "op/ops.h"
 
 /* ---- opening ---- */
@@ -307,8 +309,34 @@ static double log_sum_exp(const float *x, int64_t n)
     return (double)most + log(sum);
 }
 
-/* logprob[i + 1] from the hidden state of token i, for the batch's tokens that have a next one. */
-static ds_status score_rows(ds_model *m, const ds_tensor *hidden, const int32_t *next, int64_t n, float *logprob)
+/* What is wanted of a text that is read. */
+typedef struct reading {
+    const int32_t    *token;
+    int64_t           n;
+    float            *logprob; /* [n] or NULL */
+    ds_token_logprob *top;     /* [n, n_top] or NULL */
+    int               n_top;
+    ds_candidates    *work;    /* for top */
+    double           *sum;     /* [D] or NULL */
+} reading;
+
+/* Token i, and what would have been likeliest in its place, from the logits before it. */
+static ds_status score_row(const reading *r, int64_t i, const float *x, int64_t v)
+{
+    double log_sum = log_sum_exp(x, v);
+    r->logprob[i] = (float)((double)x[r->token[i]] - log_sum);
+    if (!r->n_top)
+        return DS_OK;
+    DS_TRY(ds_select_top(r->work, x, v, r->n_top));
+    ds_sort_candidates(r->work);
+    for (int k = 0; k < r->n_top; k++)
+        r->top[i * r->n_top + k] = k < r->work->n ? (ds_token_logprob){ r->work->item[k].id, (float)((double)r->work->item[k].x - log_sum) }
+                                                  : (ds_token_logprob){ -1, 0 };
+    return DS_OK;
+}
+
+/* From the hidden states of tokens at, at + 1, ... what comes after each, for those of the batch that have a next one. */
+static ds_status score_rows(ds_model *m, const ds_tensor *hidden, const reading *r, int64_t at, int64_t n)
 {
     int64_t v = m->dense.config.n_vocab;
     for (int64_t i = 0; i < n; i += SCORE_ROWS) {
@@ -316,10 +344,10 @@ static ds_status score_rows(ds_model *m, const ds_tensor *hidden, const int32_t 
         ds_tensor     rows = { .n = n - i < SCORE_ROWS ? n - i : SCORE_ROWS, .d = hidden->d, .data = hidden->data + i * hidden->d };
         ds_tensor    *l = ds_dense_logits(&m->cx, &m->dense, &rows);
         DS_TRY(ds_ctx_status(&m->cx));
-        for (int64_t r = 0; r < rows.n; r++) {
-            const float *x = l->data + r * v;
+        for (int64_t k = 0; k < rows.n; k++) {
+            const float *x = l->data + k * v;
             DS_TRY(check_finite(m, x, v));
-            logprob[i + r] = (float)((double)x[next[i + r]] - log_sum_exp(x, v));
+            DS_TRY(score_row(r, at + i + k + 1, x, v));
         }
         ds_arena_release(&m->cx.step, mark);
     }
@@ -343,13 +371,6 @@ static ds_status read_hidden(ds_model *m, ds_sequence *s, const int32_t *token, 
 }
 
 /* What is wanted of a text whose tokens are all read: their log-probabilities, or the sum of their hidden states. */
-typedef struct reading {
-    const int32_t *token;
-    int64_t        n;
-    float         *logprob; /* [n] or NULL */
-    double        *sum;     /* [D] or NULL */
-} reading;
-
 static ds_status read_part(ds_model *m, ds_sequence *s, const reading *r, int64_t n)
 {
     int64_t    at = s->length, wanted = at + n < r->n ? n : n - 1;
@@ -358,7 +379,7 @@ static ds_status read_part(ds_model *m, ds_sequence *s, const reading *r, int64_
     for (int64_t i = 0; r->sum && i < n; i++)
         for (int64_t j = 0; j < hidden->d; j++)
             r->sum[j] += (double)hidden->data[i * hidden->d + j];
-    return r->logprob ? score_rows(m, hidden, r->token + at + 1, wanted, r->logprob + at + 1) : DS_OK;
+    return r->logprob ? score_rows(m, hidden, r, at, wanted) : DS_OK;
 }
 
 static ds_status read_text(ds_model *m, const reading *r, ds_progress_fn *progress, void *user)
@@ -381,10 +402,21 @@ static ds_status read_text(ds_model *m, const reading *r, ds_progress_fn *progre
 
 ds_status ds_model_score(ds_model *m, const int32_t *token, int64_t n, float *logprob, ds_progress_fn *progress, void *user)
 {
-    reading r = { .token = token, .n = n, .logprob = logprob };
-    DS_TRY(read_text(m, &r, progress, user));
-    logprob[0] = 0;
-    return DS_OK;
+    return ds_model_score_top(m, token, n, 0, logprob, NULL, progress, user);
+}
+
+ds_status ds_model_score_top(ds_model *m, const int32_t *token, int64_t n, int n_top, float *logprob, ds_token_logprob *top,
+                             ds_progress_fn *progress, void *user)
+{
+    ds_candidates work = { 0 };
+    reading       r = { .token = token, .n = n, .logprob = logprob, .top = top, .n_top = n_top, .work = &work };
+    if (n_top < 0 || n_top > DS_MAX_TOP_LOGPROBS)
+        return ds_fail(DS_E_ARG, "%d alternatives are asked for: expected 0 to %d", n_top, DS_MAX_TOP_LOGPROBS);
+    ds_status st = read_text(m, &r, progress, user);
+    ds_candidates_free(&work);
+    if (st == DS_OK)
+        logprob[0] = 0;
+    return st;
 }
 
 ds_status ds_model_embed(ds_model *m, const int32_t *token, int64_t n, float *out, ds_progress_fn *progress, void *user)

@@ -66,10 +66,10 @@ static void write_usage(ds_call *c)
 
 static void send(ds_call *c)
 {
+    if (!c->handed_in)
+        return;
     if (!c->begun) {
-        ds_exchange_add_header(c->x, "Cache-Control", "no-cache");
-        ds_exchange_add_header(c->x, "X-Accel-Buffering", "no"); /* proxies of nginx's kind pass the pieces on at once */
-        ds_exchange_begin(c->x, 200, "text/event-stream; charset=utf-8");
+        ds_exchange_begin(c->x, 200, DS_EVENT_STREAM);
         c->begun = true;
     }
     if (c->out.st == DS_OK)
@@ -124,10 +124,18 @@ void ds_answer_whole(ds_call *c)
         ds_reply_status(c->x, c->out.st);
 }
 
+void ds_answer_expect_stream(ds_call *c)
+{
+    ds_exchange_add_header(c->x, "Cache-Control", "no-cache");
+    ds_exchange_add_header(c->x, "X-Accel-Buffering", "no"); /* proxies of nginx's kind pass the pieces on at once */
+    ds_exchange_keep_alive(c->x, c->server->config.o.alive_seconds);
+}
+
 /* The head has gone out: the error is an event. */
 static void stream_error(ds_call *c, ds_status st)
 {
     const char *error = ds_error();
+    c->handed_in = true; /* what was is over */
     ds_writer_clear(&c->out);
     ds_write_raw(&c->out, "data: {\"error\":{\"message\":");
     ds_write_text(&c->out, error, strlen(error));
@@ -138,7 +146,7 @@ static void stream_error(ds_call *c, ds_status st)
 
 void ds_answer_error(ds_call *c, ds_status st)
 {
-    if (c->begun) {
+    if (ds_exchange_stop_alive(c->x)) {
         stream_error(c, st);
     } else if (c->queue_full) {
         ds_exchange_add_header(c->x, "Retry-After", "1");

@@ -14,6 +14,7 @@
 #include "deepseek/tools.h"
 #include "serve/http.h"
 #include "serve/models.h"
+#include "serve/thought.h"
 #include "serve/writer.h"
 #include "serve/server.h"
 
@@ -63,6 +64,9 @@ typedef struct ds_choice {
     int64_t n_char;   /* characters of those */
     int64_t n_token;  /* tokens that have been told */
     bool    begun;    /* its first chunk is out */
+    ds_thought       thought;
+    ds_buf           thought_text, answer_text; /* the parts of the latest piece */
+    ds_writer        content, thought_out;      /* the same for JSON, where the model may think */
     ds_choice_calls *calls; /* of tools; NULL at first */
 } ds_choice;
 
@@ -75,6 +79,10 @@ typedef struct ds_part {
     uint64_t   id;
     bool       queued;
     ds_choice *choice; /* [n] */
+    int32_t   *told;   /* [n_told] the prompt's tokens, where their log-probabilities are asked for; owned */
+    int64_t    n_told;
+    float     *told_logprob;        /* [n_told] */
+    ds_token_logprob *told_top;     /* [n_told, logprobs] */
     double     last;   /* when its latest token came */
     int64_t    n_token;
     ds_writer     whole;  /* its choices as JSON, when the answer is not streamed */
@@ -104,6 +112,7 @@ struct ds_call {
     ds_tools           *tools;   /* those of the request, or NULL */
     ds_tool_choice      choice;
     bool                parse_calls;
+    bool                thinks, inside; /* the model may think before it answers; and the prompt ends inside a thought */
     char                id[48];
     int64_t             created; /* seconds since 1970 */
     double              start;
@@ -111,7 +120,7 @@ struct ds_call {
     int64_t             n_part;
     atomic_long         pending; /* parts not done, and the thread that hands them in */
     pthread_mutex_t     lock;    /* guards part, failed, error */
-    atomic_bool         gone;
+    atomic_bool         gone, handed_in; /* handed_in: all parts are; until then nothing goes out, for the whole may be refused */
     bool                queue_full; /* why it failed */
     ds_status           failed;
     char               *error;
@@ -127,6 +136,8 @@ bool ds_call_parts(ds_call *c, int64_t n);
 
 /* ---- answers (answer.c) ---- */
 
+/** Before anything runs for a stream: signs of life go out while it has no text. */
+void ds_answer_expect_stream(ds_call *c);
 /** Begins a chunk of a stream, or the whole answer: up to and including the "[" of its choices. */
 void ds_answer_open(ds_call *c);
 /** Ends it, with "usage": null, the numbers, or nothing, and sends a chunk. */
@@ -154,14 +165,17 @@ const char *ds_finish_reason(ds_finish f);
 typedef struct ds_answer_piece {
     const ds_writer *content; /* text, escaped for JSON; NULL: the event's own text */
     const ds_writer *calls;   /* elements of "tool_calls", or NULL */
+    const ds_writer *thought; /* what the model thinks, or NULL */
     const char      *finish;
 } ds_answer_piece;
 
-/** Reads tools and tool_choice; with a grammar that keeps calls valid. On failure the exchange has been answered. */
+/** Reads tools and tool_choice. On failure the exchange has been answered. */
 bool ds_call_tools(ds_call *c);
-/** Finds calls in a choice's next text. False: c->out.st says why not. */
+/** The grammar that keeps calls valid, when it is known whether the prompt ends inside a thought. Likewise. */
+bool ds_call_tools_grammar(ds_call *c);
+/** Finds thoughts and calls in a choice's next text. False: c->out.st says why not. */
 bool ds_choice_read(ds_call *c, ds_choice *k, const ds_text_event *e, ds_answer_piece *p);
-void ds_choice_calls_free(ds_choice *k);
+void ds_choice_free(ds_choice *k);
 
 /** response_format or grammar into c->grammar and the sampling. On failure the exchange has been answered. */
 bool ds_call_constrain(ds_call *c);

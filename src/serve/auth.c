@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/thread.h"
+#include "serve/log.h"
 
 bool ds_auth_key(ds_server *s, ds_exchange *x, ds_key **key)
 {
@@ -13,6 +14,8 @@ bool ds_auth_key(ds_server *s, ds_exchange *x, ds_key **key)
     *key = NULL;
     if (!s->keys)
         return true;
+    if (ds_keys_refresh(s->keys, ds_now()) != DS_OK)
+        ds_log_event(s, "the keys stay as they were", ds_error());
     if (given && strncasecmp(given, "Bearer ", 7) == 0) {
         given += 7;
         *key = ds_keys_find(s->keys, given + strspn(given, " "));

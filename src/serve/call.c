@@ -17,9 +17,12 @@ static void free_parts(ds_call *c)
 {
     for (int64_t i = 0; i < c->n_part; i++) {
         for (int64_t k = 0; c->part[i].choice && k < c->p.n; k++)
-            ds_choice_calls_free(&c->part[i].choice[k]);
+            ds_choice_free(&c->part[i].choice[k]);
         ds_free(c->part[i].token);
         ds_free(c->part[i].text);
+        ds_free(c->part[i].told);
+        ds_free(c->part[i].told_logprob);
+        ds_free(c->part[i].told_top);
         ds_free(c->part[i].choice);
         ds_writer_free(&c->part[i].whole);
     }
@@ -252,8 +255,11 @@ static void submit_all(ds_call *c)
 {
     ds_status st = DS_OK;
     c->pending = 1;
+    if (c->p.stream)
+        ds_answer_expect_stream(c);
     for (int64_t i = 0; i < c->n_part && st == DS_OK; i++)
         st = submit(c, &c->part[i]);
+    c->handed_in = st == DS_OK;
     if (st != DS_OK) {
         c->queue_full = st == DS_E_BUDGET;
         fail(c, st);

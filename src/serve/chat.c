@@ -74,6 +74,13 @@ static void write_calls(ds_call *c, const ds_answer_piece *p)
     ds_write_raw(&c->out, "]");
 }
 
+static void write_thought(ds_call *c, const ds_answer_piece *p)
+{
+    ds_write_raw(&c->out, "\"reasoning_content\":\"");
+    ds_write_add(&c->out, p->thought);
+    ds_write_raw(&c->out, "\"");
+}
+
 static void write_whole(ds_call *c, ds_choice *k, const ds_text_event *e, const ds_answer_piece *p)
 {
     ds_write_printf(&c->out, "{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":", (long long)k->index);
@@ -82,6 +89,10 @@ static void write_whole(ds_call *c, ds_choice *k, const ds_text_event *e, const 
     else
         write_content(c, p, e);
     ds_write_raw(&c->out, ",\"refusal\":null");
+    if (p->thought) {
+        ds_write_raw(&c->out, ",");
+        write_thought(c, p);
+    }
     if (p->calls) {
         ds_write_raw(&c->out, ",");
         write_calls(c, p);
@@ -91,7 +102,7 @@ static void write_whole(ds_call *c, ds_choice *k, const ds_text_event *e, const 
     ds_write_printf(&c->out, ",\"finish_reason\":\"%s\"}", p->finish);
 }
 
-/* The role, the text, calls, the end: each is a piece of its own. */
+/* The role, a thought, the text, calls, the end: each is a piece of its own. */
 static void write_piece(ds_call *c, ds_choice *k, const ds_text_event *e, const ds_answer_piece *p)
 {
     long long index = k->index;
@@ -101,6 +112,13 @@ static void write_piece(ds_call *c, ds_choice *k, const ds_text_event *e, const 
         ds_answer_next(c);
     }
     k->begun = true;
+    if (p->thought) {
+        ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{", index);
+        write_thought(c, p);
+        ds_write_raw(&c->out, "},\"logprobs\":null,\"finish_reason\":null}");
+        if (text || p->calls || last)
+            ds_answer_next(c);
+    }
     if (text) {
         ds_write_printf(&c->out, "{\"index\":%lld,\"delta\":{\"content\":", index);
         write_content(c, p, e);
@@ -148,10 +166,15 @@ static bool prepare(ds_call *c)
     if (!set_options(c) || !ds_call_tools(c) || !ds_call_parts(c, 1))
         return false;
     ds_part *p = c->part;
-    if (!ds_prompt_of_messages(c->l, &c->p, c->x, &p->token, &p->prompt.n_token))
+    bool     opened;
+    if (!ds_prompt_of_messages(c->l, &c->p, c->x, &p->token, &p->prompt.n_token, &opened))
         return false;
     p->prompt.token = p->token;
-    return true;
+    c->thinks = ds_chat_template_thinks(c->l->chat);
+    c->inside = opened && !c->grammar; /* a form that is asked for is the whole answer's */
+    for (int64_t i = 0; c->inside && i < c->p.n; i++)
+        p->choice[i].thought.state = DS_THOUGHT_BEGUN;
+    return ds_call_tools_grammar(c);
 }
 
 const ds_api ds_api_chat = { DS_CHAT, "chatcmpl-", "chat.completion", "chat.completion.chunk", "messages", prepare, write_choice };

@@ -172,6 +172,7 @@ static ds_status read_file(ds_config *c)
     DS_TRY(seconds(c, root, "header_timeout", 0, &o->header_seconds));
     DS_TRY(seconds(c, root, "body_timeout", 0, &o->body_seconds));
     DS_TRY(seconds(c, root, "idle_timeout", 0, &o->idle_seconds));
+    DS_TRY(seconds(c, root, "keep_alive", 0, &o->alive_seconds));
     DS_TRY(seconds(c, root, "grace", -1, &o->grace));
     DS_TRY(flag(c, root, "json", &o->json));
     DS_TRY(flag(c, root, "quiet", &o->quiet));
@@ -222,7 +223,7 @@ static ds_status check(const ds_config *c)
     if (b->max_running < 1 || b->max_queue < 0 || b->max_queue_tokens < 0)
         return ds_fail(DS_E_ARG, "%lld texts at a time and a queue of %lld requests with %lld tokens: expected at least 1, 0 and 0",
                        (long long)b->max_running, (long long)b->max_queue, (long long)b->max_queue_tokens);
-    if (o->connections < 0 || o->header_seconds < 0 || o->body_seconds < 0 || o->idle_seconds < 0)
+    if (o->connections < 0 || o->header_seconds < 0 || o->body_seconds < 0 || o->idle_seconds < 0 || o->alive_seconds < 0)
         return ds_fail(DS_E_ARG, "ds_server_options: connections and seconds must not be negative");
     if (o->max_loaded < 0)
         return ds_fail(DS_E_ARG, "max_loaded is %lld: expected 0 (as many as fit) or more", (long long)o->max_loaded);
@@ -242,6 +243,7 @@ static ds_status fill(ds_config *c)
     o->host = o->host ? o->host : "127.0.0.1";
     o->port = o->port < 0 ? 8000 : o->port;
     o->grace = o->grace < 0 ? 30 : o->grace;
+    o->alive_seconds = o->alive_seconds > 0 ? o->alive_seconds : 15;
     for (size_t i = 0; i < c->n_model; i++)
         inherit(&c->model[i], c);
     return DS_OK;

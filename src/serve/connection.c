@@ -34,15 +34,19 @@ static double due(const ds_connection *c)
     return c->phase == DS_CONN_ANSWER || c->phase == DS_CONN_FLUSH ? ds_now() + c->h->limits.idle_seconds : c->deadline;
 }
 
+static void set_timer(struct event *e, double seconds)
+{
+    struct timeval t = { 0, 1000 };
+    if (seconds > 0.001) {
+        t.tv_sec = (time_t)seconds;
+        t.tv_usec = (suseconds_t)((seconds - (double)t.tv_sec) * 1e6);
+    }
+    evtimer_add(e, &t);
+}
+
 static void arm(ds_connection *c)
 {
-    double         left = due(c) - ds_now();
-    struct timeval t = { 0, 1000 };
-    if (left > 0.001) {
-        t.tv_sec = (time_t)left;
-        t.tv_usec = (suseconds_t)((left - (double)t.tv_sec) * 1e6);
-    }
-    evtimer_add(c->timer, &t);
+    set_timer(c->timer, due(c) - ds_now());
 }
 
 static void enter_phase(ds_connection *c, ds_connection_phase phase, double seconds)
@@ -64,6 +68,8 @@ static void free_connection(ds_connection *c)
         bufferevent_free(c->bev);
     if (c->timer)
         event_free(c->timer);
+    if (c->alive)
+        event_free(c->alive);
     ds_free(c);
 }
 
@@ -333,12 +339,43 @@ static void advance(ds_connection *c)
         flush_and_close(c);
 }
 
+static void on_alive(evutil_socket_t fd, short what, void *user);
+
+/* Until the answer is over, on_alive comes again. */
+static void watch_alive(ds_connection *c)
+{
+    pthread_mutex_lock(&c->x->lock);
+    double seconds = c->x->alive_seconds;
+    pthread_mutex_unlock(&c->x->lock);
+    if (!(seconds > 0))
+        return;
+    if (!c->alive)
+        c->alive = evtimer_new(c->h->base, on_alive, c);
+    if (c->alive && !evtimer_pending(c->alive, NULL))
+        set_timer(c->alive, seconds);
+}
+
+static void on_alive(evutil_socket_t fd, short what, void *user)
+{
+    ds_connection *c = user;
+    enter(c);
+    if (c->x && c->phase == DS_CONN_ANSWER) {
+        ds_exchange_comment(c->x);
+        take(c->x);
+        advance(c);
+    }
+    if (c->x)
+        watch_alive(c);
+    leave(c);
+}
+
 void ds_connection_flush(ds_exchange *x)
 {
     ds_connection *c = x->c;
     if (!c || c->phase != DS_CONN_ANSWER)
         return;
     enter(c);
+    watch_alive(c);
     take(x);
     advance(c);
     leave(c);

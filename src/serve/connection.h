@@ -25,7 +25,7 @@ typedef struct ds_connection {
     ds_http             *h;
     struct ds_connection *prev, *next; /* of h->connections */
     struct bufferevent  *bev;
-    struct event        *timer;
+    struct event        *timer, *alive; /* alive: NULL until a stream asks for it */
     ds_connection_phase  phase;
     ds_exchange         *x;        /* from its first byte until its answer is out */
     char                 peer[DS_HTTP_PEER];
@@ -56,6 +56,8 @@ struct ds_exchange {
     size_t          length;
     ds_buf          extra, out; /* header lines; bytes of the body that the loop has not taken */
     size_t          backlog;    /* bytes it has taken and the client has not */
+    double          alive_seconds; /* 0 = no comments are asked for */
+    double          written;       /* when the answer's latest bytes came */
     bool            gone, calling;
     void (*on_gone)(void *user);
     void           *user;
@@ -105,6 +107,7 @@ void      ds_http_check_drained(ds_http *h);
 /* exchange.c */
 ds_exchange *ds_exchange_new(ds_connection *c);
 void         ds_exchange_fill(ds_exchange *x); /* `request`, from what was parsed */
+void         ds_exchange_comment(ds_exchange *x); /* if one is due */
 void         ds_exchange_lost(ds_exchange *x); /* on the loop's thread: its client has gone */
 void         ds_http_wake(ds_http *h);         /* also in a signal handler */
 #endif

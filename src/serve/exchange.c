@@ -178,9 +178,42 @@ void ds_exchange_write(ds_exchange *x, const void *bytes, size_t n)
     pthread_mutex_lock(&x->lock);
     bool gone = x->gone;
     add(x, bytes, n);
+    x->written = ds_now();
     pthread_mutex_unlock(&x->lock);
     if (!gone)
         wake(x);
+}
+
+/* ---- a sign of life ---- */
+
+void ds_exchange_keep_alive(ds_exchange *x, double seconds)
+{
+    pthread_mutex_lock(&x->lock);
+    x->alive_seconds = seconds;
+    x->written = ds_now();
+    pthread_mutex_unlock(&x->lock);
+    wake(x);
+}
+
+bool ds_exchange_stop_alive(ds_exchange *x)
+{
+    pthread_mutex_lock(&x->lock);
+    bool begun = x->answer != DS_ANSWER_NONE;
+    x->alive_seconds = 0;
+    pthread_mutex_unlock(&x->lock);
+    return begun;
+}
+
+void ds_exchange_comment(ds_exchange *x)
+{
+    static const char comment[] = ": keep-alive\n\n";
+    pthread_mutex_lock(&x->lock);
+    if (x->alive_seconds > 0 && ds_now() - x->written > 0.9 * x->alive_seconds) {
+        begin(x, 200, DS_EVENT_STREAM);
+        add(x, comment, sizeof comment - 1);
+        x->written = ds_now();
+    }
+    pthread_mutex_unlock(&x->lock);
 }
 
 static void end(ds_exchange *x, ds_answer how)

@@ -88,9 +88,16 @@ void ds_exchange_reply(ds_exchange *x, int status, const char *type, const void 
 /** An answer in pieces (chunked): begin, then write, then end. A client that lets more than unsent_bytes wait is cut off. */
 void ds_exchange_begin(ds_exchange *x, int status, const char *type);
 void ds_exchange_write(ds_exchange *x, const void *bytes, size_t n);
+/** From now on a comment of server-sent events goes out whenever nothing else has for so many seconds; where the answer has not begun
+ *  it begins with 200 and text/event-stream. */
+void ds_exchange_keep_alive(ds_exchange *x, double seconds);
+/** The end of that; whether the answer has begun. */
+bool ds_exchange_stop_alive(ds_exchange *x);
 void ds_exchange_end(ds_exchange *x);
 /** Ends the connection in the middle of the answer, so that the client sees that it is not complete. */
 void ds_exchange_abort(ds_exchange *x);
+
+#define DS_EVENT_STREAM "text/event-stream; charset=utf-8"
 
 bool ds_exchange_gone(const ds_exchange *x);
 /** Called once, on the loop's thread, when the client has gone before the answer was complete (in this call if it has already).

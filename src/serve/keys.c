@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -16,11 +17,39 @@
 
 enum { LEAST_KEY = 8, MOST_FILE = 16 << 20 };
 
+typedef struct key_list {
+    ds_key **key;
+    size_t   n, cap;
+} key_list;
+
 struct ds_keys {
     pthread_mutex_t lock;
-    ds_key         *key;
-    size_t          n, cap;
+    key_list        now, gone; /* those of the file, and those that were in it: requests may still hold them */
+    char           *path;      /* NULL: not from a file */
+    struct stat     seen;      /* the file when it was read */
+    double          looked;    /* when it was looked at */
 };
+
+static ds_status add_to(key_list *l, ds_key *key)
+{
+    DS_TRY(ds_grow((void **)&l->key, &l->cap, l->n + 1, sizeof(ds_key *)));
+    l->key[l->n++] = key;
+    return DS_OK;
+}
+
+static void free_key(ds_key *key)
+{
+    if (key)
+        ds_free(key->name);
+    ds_free(key);
+}
+
+static void free_list(key_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free_key(l->key[i]);
+    ds_free(l->key);
+}
 
 /* ---- reading ---- */
 
@@ -82,10 +111,11 @@ static ds_status add_default_name(ds_key *k, int line)
 
 static ds_status check_new(const ds_keys *k, const ds_key *key, const char *file, int line)
 {
-    for (size_t i = 0; i < k->n; i++) {
-        if (memcmp(k->key[i].hash, key->hash, sizeof key->hash) == 0)
-            return ds_fail(DS_E_ARG, "%s:%d: the key is the same as that of \"%s\"", file, line, k->key[i].name);
-        if (strcmp(k->key[i].name, key->name) == 0)
+    for (size_t i = 0; i < k->now.n; i++) {
+        const ds_key *other = k->now.key[i];
+        if (memcmp(other->hash, key->hash, sizeof key->hash) == 0)
+            return ds_fail(DS_E_ARG, "%s:%d: the key is the same as that of \"%s\"", file, line, other->name);
+        if (strcmp(other->name, key->name) == 0)
             return ds_fail(DS_E_ARG, "%s:%d: two keys are named \"%s\"", file, line, key->name);
     }
     return DS_OK;
@@ -93,23 +123,21 @@ static ds_status check_new(const ds_keys *k, const ds_key *key, const char *file
 
 static ds_status read_line(ds_keys *k, char *text, const char *file, int line)
 {
-    ds_key key = { .name = NULL };
-    char  *rest, *word = strtok_r(text, " \t\r", &rest);
+    char *rest, *word = strtok_r(text, " \t\r", &rest);
     if (!word || *word == '#')
         return DS_OK;
-    ds_status st = read_key(&key, word, file, line);
+    ds_key   *key = ds_calloc(1, sizeof *key);
+    ds_status st = key ? read_key(key, word, file, line) : DS_E_NOMEM;
     while (st == DS_OK && (word = strtok_r(NULL, " \t\r", &rest)) && *word != '#')
-        st = read_setting(&key, word, file, line);
+        st = read_setting(key, word, file, line);
     if (st == DS_OK)
-        st = add_default_name(&key, line);
+        st = add_default_name(key, line);
     if (st == DS_OK)
-        st = check_new(k, &key, file, line);
+        st = check_new(k, key, file, line);
     if (st == DS_OK)
-        st = ds_grow((void **)&k->key, &k->cap, k->n + 1, sizeof *k->key);
-    if (st == DS_OK)
-        k->key[k->n++] = key;
-    else
-        ds_free(key.name);
+        st = add_to(&k->now, key);
+    if (st != DS_OK)
+        free_key(key);
     return st;
 }
 
@@ -128,14 +156,14 @@ ds_status ds_keys_parse(ds_keys **out, char *text, const char *name)
             *end = 0;
         st = read_line(k, s, name, ++line);
     }
-    if (st == DS_OK && !k->n)
+    if (st == DS_OK && !k->now.n)
         st = ds_fail(DS_E_ARG, "%s: holds no key", name);
     if (st != DS_OK)
         ds_keys_free(out);
     return st;
 }
 
-ds_status ds_keys_load(ds_keys **out, const char *path)
+static ds_status read_keys(ds_keys **out, const char *path)
 {
     ds_buf text = { 0 };
     *out = NULL;
@@ -147,22 +175,92 @@ ds_status ds_keys_load(ds_keys **out, const char *path)
     return st;
 }
 
+ds_status ds_keys_load(ds_keys **out, const char *path)
+{
+    struct stat seen = { 0 };
+    stat(path, &seen); /* before it is read: a change meanwhile is seen later */
+    DS_TRY(read_keys(out, path));
+    (*out)->seen = seen;
+    (*out)->looked = ds_now();
+    (*out)->path = ds_strdup(path);
+    if ((*out)->path)
+        return DS_OK;
+    ds_keys_free(out);
+    return DS_E_NOMEM;
+}
+
 void ds_keys_free(ds_keys **pk)
 {
     ds_keys *k = *pk;
     *pk = NULL;
     if (!k)
         return;
-    for (size_t i = 0; i < k->n; i++)
-        ds_free(k->key[i].name);
-    ds_free(k->key);
+    free_list(&k->now);
+    free_list(&k->gone);
+    ds_free(k->path);
     pthread_mutex_destroy(&k->lock);
     ds_free(k);
 }
 
+/* ---- reading anew ---- */
+
+static void take_rate(ds_bucket *b, const ds_bucket *old)
+{
+    if (b->per_minute == old->per_minute)
+        *b = *old;
+}
+
+static void take_rates(ds_keys *k, const ds_keys *fresh)
+{
+    for (size_t i = 0; i < fresh->now.n; i++)
+        for (size_t j = 0; j < k->now.n; j++)
+            if (memcmp(fresh->now.key[i]->hash, k->now.key[j]->hash, sizeof k->now.key[j]->hash) == 0) {
+                take_rate(&fresh->now.key[i]->requests, &k->now.key[j]->requests);
+                take_rate(&fresh->now.key[i]->tokens, &k->now.key[j]->tokens);
+            }
+}
+
+ds_status ds_keys_replace(ds_keys *k, ds_keys **fresh)
+{
+    pthread_mutex_lock(&k->lock);
+    ds_status st = ds_grow((void **)&k->gone.key, &k->gone.cap, k->gone.n + k->now.n + 1, sizeof(ds_key *));
+    if (st == DS_OK) {
+        take_rates(k, *fresh);
+        for (size_t i = 0; i < k->now.n; i++)
+            k->gone.key[k->gone.n++] = k->now.key[i];
+        key_list empty = k->now;
+        empty.n = 0;
+        k->now = (*fresh)->now;
+        (*fresh)->now = empty;
+    }
+    pthread_mutex_unlock(&k->lock);
+    ds_keys_free(fresh);
+    return st;
+}
+
+static bool changed(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino != b->st_ino || a->st_dev != b->st_dev || a->st_size != b->st_size || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+           a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
+ds_status ds_keys_refresh(ds_keys *k, double now)
+{
+    struct stat is;
+    ds_keys    *fresh;
+    if (!k->path || now - k->looked < 1)
+        return DS_OK;
+    k->looked = now;
+    if (stat(k->path, &is) != 0 || !changed(&is, &k->seen))
+        return DS_OK;
+    k->seen = is;
+    DS_TRY(read_keys(&fresh, k->path));
+    return ds_keys_replace(k, &fresh);
+}
+
 int ds_keys_count(const ds_keys *k)
 {
-    return (int)k->n;
+    return (int)k->now.n;
 }
 
 void ds_server_hash_key(const char *key, char *out)
@@ -181,9 +279,9 @@ ds_key *ds_keys_find(ds_keys *k, const char *key)
     uint8_t hash[32];
     ds_key *found = NULL;
     SHA256((const unsigned char *)key, strlen(key), hash);
-    for (size_t i = 0; i < k->n; i++) {
-        bool same = CRYPTO_memcmp(hash, k->key[i].hash, sizeof hash) == 0;
-        found = same ? &k->key[i] : found;
+    for (size_t i = 0; i < k->now.n; i++) {
+        bool same = CRYPTO_memcmp(hash, k->now.key[i]->hash, sizeof hash) == 0;
+        found = same ? k->now.key[i] : found;
     }
     return found;
 }

@@ -33,6 +33,12 @@ typedef struct ds_rates {
 ds_status ds_keys_load(ds_keys **out, const char *path);
 ds_status ds_keys_parse(ds_keys **out, char *text, const char *name); /* the text is overwritten */
 void      ds_keys_free(ds_keys **k);
+/** Takes over what `fresh` holds, which is freed: keys that are in both keep what is left of their rates, others come or are no longer
+ *  found. Keys that were found stay valid. */
+ds_status ds_keys_replace(ds_keys *k, ds_keys **fresh);
+/** Reads the file anew if it has changed since it was read last; looks at most once a second. On failure the keys stay as they are, and
+ *  the file is read again when it changes again. `now` is ds_now(). */
+ds_status ds_keys_refresh(ds_keys *k, double now);
 int       ds_keys_count(const ds_keys *k);
 /** The key of these bytes, or NULL. Takes as long for any of them. */
 ds_key   *ds_keys_find(ds_keys *k, const char *key);

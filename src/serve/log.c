@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/str.h"
+#include "serve/writer.h"
 
 enum { MOST_PATH = 200 };
 
@@ -48,4 +49,27 @@ void ds_log_request(ds_server *s, const ds_exchange *x, const ds_exchange_info *
                        : "%s %s %s %s %d %.1f ms %llu B",
              when, q->peer, method, path, i->status, i->seconds * 1e3, (unsigned long long)i->bytes);
     s->config.o.log(s->config.o.user, line);
+}
+
+void ds_log_event(ds_server *s, const char *what, const char *why)
+{
+    char      when[40];
+    ds_writer w = { 0 };
+    if (!s->config.o.log)
+        return;
+    now_text(when);
+    ds_write_printf(&w, s->config.o.json ? "{\"time\":\"%s\",\"event\":" : "%s ", when);
+    if (s->config.o.json) {
+        ds_write_text(&w, what, strlen(what));
+        ds_write_raw(&w, ",\"error\":");
+        ds_write_text(&w, why, strlen(why));
+        ds_write_raw(&w, "}");
+    } else {
+        ds_write_raw(&w, what);
+        ds_write_raw(&w, ": ");
+        ds_write_raw(&w, why);
+    }
+    if (w.st == DS_OK && ds_buf_add(&w.b, "", 1) == DS_OK)
+        s->config.o.log(s->config.o.user, w.b.data);
+    ds_writer_free(&w);
 }

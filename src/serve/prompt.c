@@ -1,4 +1,5 @@
 #include "serve/prompt.h"
+#include "serve/thought.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -317,7 +318,7 @@ static bool is_none(const json_t *tool_choice)
     return json_is_string(tool_choice) && strcmp(json_string_value(tool_choice), "none") == 0;
 }
 
-bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int32_t **token, int64_t *n)
+bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int32_t **token, int64_t *n, bool *thinks)
 {
     char   *text = NULL;
     size_t  n_text = 0;
@@ -335,6 +336,7 @@ bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int
         ds_status st = marked ? render(l, p, marked, tools, &text, &n_text) : ds_fail_nomem(0);
         if (st == DS_OK)
             st = encode(l, text, n_text, token, n);
+        *thinks = st == DS_OK && ds_thought_opened(text, n_text);
         good = st == DS_OK || ds_refuse_status(x, "messages", st);
     }
     json_decref(marked);

@@ -26,11 +26,14 @@ static bool any_strict(const json_t *tools)
 }
 
 /* Calls come out valid. A schema that sampling cannot keep to is an error only for those who ask for that. */
-static bool use_grammar(ds_call *c)
+bool ds_call_tools_grammar(ds_call *c)
 {
+    if (!c->parse_calls)
+        return true;
+    c->choice.reasoning = c->inside;
     ds_buf    key = { 0 };
     char     *tools = json_dumps(c->p.tools, JSON_COMPACT);
-    ds_status st = tools ? ds_buf_printf(&key, "%d %d %s %s", c->choice.required, c->choice.parallel, c->choice.function, tools)
+    ds_status st = tools ? ds_buf_printf(&key, "%d %d %d %s %s", c->choice.required, c->choice.parallel, c->choice.reasoning, c->choice.function, tools)
                          : ds_fail(DS_E_NOMEM, "there is no memory for the tools");
     if (st == DS_OK)
         st = ds_grammars_get(c->l->grammars, make_grammar, c, key.data, key.len, &c->grammar);
@@ -47,7 +50,7 @@ static bool read_choice(ds_call *c)
     char     *text = c->p.tool_choice ? json_dumps(c->p.tool_choice, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     ds_status st = ds_tool_choice_parse(&c->choice, text);
     ds_free(text);
-    c->choice.parallel = c->p.parallel_tools;
+    c->choice.parallel = c->p.parallel_tools && !*c->choice.function; /* a named function is called once */
     return st == DS_OK || ds_refuse_status(c->x, "tool_choice", st);
 }
 
@@ -73,7 +76,7 @@ bool ds_call_tools(ds_call *c)
     const ds_tokenizer *t = ds_model_tokenizer(c->l->model);
     c->parse_calls = true;
     c->o.show_special = t && ds_tools_special(c->tools, t);
-    return use_grammar(c);
+    return true;
 }
 
 /* ---- calls in an answer ---- */
@@ -87,7 +90,7 @@ struct ds_choice_calls {
     ds_writer       content, list; /* of a whole answer, or of the piece that is being read */
 };
 
-void ds_choice_calls_free(ds_choice *k)
+static void free_calls(ds_choice *k)
 {
     if (!k->calls)
         return;
@@ -96,6 +99,16 @@ void ds_choice_calls_free(ds_choice *k)
     ds_writer_free(&k->calls->list);
     ds_free(k->calls);
     k->calls = NULL;
+}
+
+void ds_choice_free(ds_choice *k)
+{
+    free_calls(k);
+    ds_thought_free(&k->thought);
+    ds_buf_free(&k->thought_text);
+    ds_buf_free(&k->answer_text);
+    ds_writer_free(&k->content);
+    ds_writer_free(&k->thought_out);
 }
 
 /* "call_" and a number that no other call of this server's has. */
@@ -133,7 +146,7 @@ static int on_event(void *user, const ds_tool_event *e)
 {
     ds_choice_calls *q = user;
     if (e->kind == DS_TOOL_BEGIN)
-        q->skipped = e->index > 0 && !q->call->p.parallel_tools;
+        q->skipped = e->index > 0 && !q->call->choice.parallel;
     if (e->kind == DS_TOOL_CONTENT)
         ds_write_inner(&q->content, e->text, e->n);
     else if (!q->skipped)
@@ -162,16 +175,40 @@ static ds_status read_piece(ds_call *c, ds_choice *k, const ds_text_event *e)
     return q->list.st;
 }
 
+/* Takes the thought off the piece; *rest is what else there is of it. */
+static ds_status read_thought(ds_call *c, ds_choice *k, const ds_text_event *e, ds_text_event *rest, ds_answer_piece *p)
+{
+    ds_buf_clear(&k->thought_text);
+    ds_buf_clear(&k->answer_text);
+    ds_writer_clear(&k->content);
+    ds_writer_clear(&k->thought_out);
+    DS_TRY(ds_thought_add(&k->thought, e->text, e->n, e->finish != DS_FINISH_NONE, &k->thought_text, &k->answer_text));
+    rest->text = k->answer_text.data ? k->answer_text.data : "";
+    rest->n = k->answer_text.len;
+    ds_write_inner(&k->content, rest->text, rest->n);
+    if (k->thought_text.len)
+        ds_write_inner(&k->thought_out, k->thought_text.data, k->thought_text.len);
+    p->content = &k->content;
+    p->thought = k->thought_text.len ? &k->thought_out : NULL;
+    DS_TRY(k->content.st);
+    return k->thought_out.st;
+}
+
 bool ds_choice_read(ds_call *c, ds_choice *k, const ds_text_event *e, ds_answer_piece *p)
 {
+    ds_text_event rest = *e;
+    ds_status     st = DS_OK;
     *p = (ds_answer_piece){ .finish = ds_finish_reason(e->finish) };
-    if (!c->parse_calls)
-        return true;
-    ds_status st = read_piece(c, k, e);
+    if (c->thinks)
+        st = read_thought(c, k, e, &rest, p);
+    if (st == DS_OK && c->parse_calls)
+        st = read_piece(c, k, &rest);
     if (st != DS_OK) {
         c->out.st = st;
         return false;
     }
+    if (!c->parse_calls)
+        return true;
     p->content = &k->calls->content;
     p->calls = k->calls->list.b.len ? &k->calls->list : NULL;
     if (k->calls->n && e->finish == DS_FINISH_STOP)

@@ -93,9 +93,9 @@ static ds_status render_v3(const json_t *messages, const char *bos, const char *
 }
 
 static const ds_chat_family families[] = {
-    { "deepseek-llm", BOS, EOS, render_llm },
-    { "deepseek-coder", BOS, "<|EOT|>", render_coder },
-    { "deepseek-v3", BOS, EOS, render_v3 },
+    { "deepseek-llm", BOS, EOS, render_llm, false },
+    { "deepseek-coder", BOS, "<|EOT|>", render_coder, false },
+    { "deepseek-v3", BOS, EOS, render_v3, true },
 };
 
 const ds_chat_family *ds_chat_find_family(const char *name)

@@ -18,6 +18,7 @@ struct ds_chat_template {
     char                 *origin;
     json_t               *tokens; /* bos_token, eos_token, ... */
     const char           *tool_format;
+    bool                  thinks;
     bool                  writes_bos;
 };
 
@@ -46,6 +47,11 @@ const char *ds_chat_template_origin(const ds_chat_template *t)
 bool ds_chat_template_writes_bos(const ds_chat_template *t)
 {
     return t->writes_bos;
+}
+
+bool ds_chat_template_thinks(const ds_chat_template *t)
+{
+    return t->thinks || (t->family && t->family->thinks);
 }
 
 const char *ds_chat_template_tool_format(const ds_chat_template *t)
@@ -89,6 +95,7 @@ static ds_status compile(ds_chat_template *t, const char *source, size_t n)
         return ds_fail(DS_E_FORMAT, "%s: a chat template of %zu bytes, expected at most %d", t->origin, n, MAX_TEMPLATE);
     DS_TRY(ds_jinja_compile(&t->jinja, source, n, t->origin));
     t->tool_format = ds_tool_format_guess(source, n);
+    t->thinks = memmem(source, n, "</think>", 8) || memmem(source, n, "<think>", 7);
     find_bos(t);
     return DS_OK;
 }

@@ -11,6 +11,7 @@ typedef ds_status ds_chat_native(const json_t *messages, const char *bos, const 
 typedef struct ds_chat_family {
     const char     *name, *bos, *eos;
     ds_chat_native *render;
+    bool            thinks;
 } ds_chat_family;
 
 /** NULL when there is none of that name. */

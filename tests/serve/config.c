@@ -18,7 +18,7 @@ static const char all[] = "host: 0.0.0.0\n"
                           "header_timeout: 1.5\n"
                           "body_timeout: 2\n"
                           "idle_timeout: 3\n"
-                          "grace: 0\n"
+                          "grace: 0\nkeep_alive: 4\n"
                           "json: true\n"
                           "quiet: yes\n"
                           "max_loaded: 2\n"
@@ -82,7 +82,7 @@ static void everything(void **state)
     assert_string_equal(c.o.api_key_file, "keys");
     assert_int_equal(c.o.connections, 100);
     assert_int_equal(c.o.body_bytes, 1 << 20);
-    assert_true(c.o.header_seconds == 1.5 && c.o.body_seconds == 2 && c.o.idle_seconds == 3 && c.o.grace == 0);
+    assert_true(c.o.header_seconds == 1.5 && c.o.body_seconds == 2 && c.o.idle_seconds == 3 && c.o.grace == 0 && c.o.alive_seconds == 4);
     assert_true(c.o.json && c.o.quiet);
     assert_int_equal(c.o.max_loaded, 2);
     assert_int_equal(c.load.memory, (uint64_t)12 << 30);

@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/thread.h"
@@ -117,8 +119,54 @@ static void rates(void **state)
     ds_keys_free(&k);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void files_that_change(void **state)
+{
+    char     path[] = "/tmp/deepseek-keys-XXXXXX";
+    ds_keys *k;
+    close(mkstemp(path));
+    write_file(path, "secret-one name=alice rpm=60\nsecret-two name=bob\n");
+    assert_int_equal(ds_keys_load(&k, path), DS_OK);
+    ds_key *alice = ds_keys_find(k, "secret-one"), *bob = ds_keys_find(k, "secret-two");
+    double  now = ds_now() + 2;
+    for (int i = 0; i < 60; i++)
+        assert_true(ds_keys_admit(k, alice, now).admitted);
+    write_file(path, "secret-one name=carol rpm=60\nsecret-three tpm=5 name=dora\n");
+    assert_int_equal(ds_keys_refresh(k, now - 1.5), DS_OK); /* too soon to look again */
+    assert_ptr_equal(ds_keys_find(k, "secret-two"), bob);
+    assert_int_equal(ds_keys_refresh(k, now), DS_OK);
+    assert_null(ds_keys_find(k, "secret-two"));
+    assert_string_equal(ds_keys_find(k, "secret-one")->name, "carol");
+    assert_string_equal(ds_keys_find(k, "secret-three")->name, "dora");
+    assert_int_equal(ds_keys_count(k), 2);
+    assert_false(ds_keys_admit(k, ds_keys_find(k, "secret-one"), now).admitted); /* what was used up is used up */
+    assert_string_equal(bob->name, "bob"); /* a request may still hold it */
+    assert_true(ds_keys_admit(k, bob, now).admitted);
+
+    write_file(path, "short\n");
+    assert_int_equal(ds_keys_refresh(k, now + 2), DS_E_ARG);
+    assert_int_equal(ds_keys_refresh(k, now + 4), DS_OK); /* told once */
+    assert_non_null(ds_keys_find(k, "secret-three"));
+    remove(path);
+    assert_int_equal(ds_keys_refresh(k, now + 6), DS_OK);
+    assert_non_null(ds_keys_find(k, "secret-three"));
+    write_file(path, "secret-five\n");
+    assert_int_equal(ds_keys_refresh(k, now + 8), DS_OK);
+    assert_non_null(ds_keys_find(k, "secret-five"));
+    assert_null(ds_keys_find(k, "secret-three"));
+    ds_keys_free(&k);
+    remove(path);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(files), cmocka_unit_test(wrong_files), cmocka_unit_test(rates) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(files), cmocka_unit_test(wrong_files), cmocka_unit_test(rates), cmocka_unit_test(files_that_change) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 """The OpenAI API over plain HTTP: needs nothing but Python. (openai_client.py drives it with the official client.)"""
 import base64
+import contextlib
 import json
 import math
 import os
@@ -12,10 +13,12 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import DEEPSEEK, SOURCE, STORIES, Server, make_tiny, scratch
+from server import DEEPSEEK, SOURCE, STORIES, Server, make_filling, make_thinking, make_tiny, scratch
+from validate import valid
 
 with open(os.path.join(SOURCE, "tests/golden/sdk.jsonl"), encoding="utf-8") as golden:
     GOLDEN = [json.loads(line) for line in golden]
+MIDDLE = {"coder": ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"), "qwen": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")}
 BOS = "<｜begin▁of▁sentence｜>"
 
 
@@ -24,6 +27,10 @@ def setUpModule():
     FOLDER = scratch()
     TINY = make_tiny(os.path.join(FOLDER.name, "tiny.gguf"))
     models = ["-m", TINY, "-m", "deepseek/nano"] + (["-m", "stories=" + STORIES] if os.path.exists(STORIES) else [])
+    for name, marks in MIDDLE.items():
+        models += ["-m", f"{name}={make_filling(os.path.join(FOLDER.name, name), marks)}"]
+    for name in "thinks", "opens":
+        models += ["-m", f"{name}={make_thinking(os.path.join(FOLDER.name, name), name == 'opens')}"]
     S = Server(*models)
 
 
@@ -61,6 +68,14 @@ def together(jobs):
     for t in threads:
         t.join()
     return results
+
+
+def parsed(text):
+    """Its value, or ... where it is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return ...
 
 
 def golden_fields(g):
@@ -156,6 +171,38 @@ class Completions(unittest.TestCase):
         l = complete("The old", stop=stop, **o)["choices"][0]
         self.assertTrue("".join(l["logprobs"]["tokens"]).startswith(l["text"]) and stop not in "".join(l["logprobs"]["tokens"][:-1]))
 
+    def test_echo_with_logprobs(self):
+        """The prompt's tokens come first, with what `score` says of them; nothing is known of the first."""
+        text = "The old man looked at 床前明月光"
+        o = dict(temperature=0, max_tokens=6, logprobs=2)
+        plain = complete(text, **o)["choices"][0]
+        c = complete(text, echo=True, **o)["choices"][0]
+        l = c["logprobs"]
+        n = len(l["tokens"]) - 6
+        self.assertEqual((c["text"], "".join(l["tokens"])), (text + plain["text"],) * 2)
+        self.assertEqual((l["token_logprobs"][0], l["top_logprobs"][0], l["text_offset"][0]), (None, None, 0))
+        for k in "tokens", "token_logprobs", "top_logprobs":
+            self.assertEqual(l[k][n:], plain["logprobs"][k])
+        self.assertEqual([x - len(text) for x in l["text_offset"][n:]], plain["logprobs"]["text_offset"])
+        for token, offset, logprob, top in list(zip(*(l[k] for k in ("tokens", "text_offset", "token_logprobs", "top_logprobs"))))[1:]:
+            self.assertTrue(c["text"][offset:].startswith(token))
+            self.assertTrue(logprob <= max(top.values()) <= 0 and top[token] == logprob and len(top) in (2, 3))
+        for i in range(1, n):  # each is what a request for one token says there
+            alone = complete(text[:l["text_offset"][i]], temperature=0, max_tokens=1, logprobs=2)["choices"][0]["logprobs"]
+            if all(t in l["top_logprobs"][i] for t in alone["top_logprobs"][0]):  # the text before may be read as other tokens
+                self.assertAlmostEqual(alone["token_logprobs"][0], max(l["top_logprobs"][i].values()), places=3)
+        streamed = dict(tokens=[], token_logprobs=[], top_logprobs=[], text_offset=[])
+        for e in S.events("/v1/completions", model="deepseek/nano", prompt=text, echo=True, **o):
+            for k in streamed:
+                streamed[k] += e["choices"][0]["logprobs"][k]
+        self.assertEqual(streamed, l)
+        ids = [int(t) for t in command("tokenize", "-m", "deepseek/nano", "-p", text).split()]
+        only = complete(ids, echo=True, max_tokens=0, logprobs=1)["choices"][0]  # how a text is scored
+        self.assertEqual(len(only["logprobs"]["tokens"]), len(ids))
+        for a, b in zip(only["logprobs"]["token_logprobs"][2:], l["token_logprobs"][1:n]):
+            self.assertAlmostEqual(a, b, places=4)
+        self.assertEqual(complete([text, "a"], echo=True, n=2, **o)["choices"][1]["logprobs"], l)
+
     def test_logit_bias(self):
         token = command("tokenize", "-m", "deepseek/nano", "-p", "月").split()[-1]
         r = complete("夜", temperature=0, max_tokens=4, logit_bias={token: 100})
@@ -176,6 +223,23 @@ class Completions(unittest.TestCase):
         status, _, e = S.request("POST", "/v1/completions", dict(model="deepseek/nano", prompt="a", suffix="b"))
         self.assertEqual((status, e["error"]["param"]), (400, "suffix"))
         self.assertIn("filling in the middle", e["error"]["message"])
+
+    def test_suffix(self):
+        """The gap is filled as `generate` goes on from the prompt that is put together by hand."""
+        prefix, suffix = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
+        for name, (begin, hole, end) in MIDDLE.items():
+            path = os.path.join(FOLDER.name, name)
+            by_hand = begin + prefix + hole + suffix + end
+            ids = command("tokenize", "-m", path, "-p", by_hand).split()
+            self.assertTrue({"509", "510", "511"} <= set(ids), ids)  # the marks are tokens
+            expected = generate(path, by_hand, 20)["text"]
+            o = dict(prompt=prefix, suffix=suffix, model=name, temperature=0, max_tokens=20)
+            r = S.post("/v1/completions", **o)
+            self.assertEqual((r["choices"][0]["text"], r["usage"]["prompt_tokens"]), (expected, len(ids)))
+            self.assertEqual("".join(e["choices"][0]["text"] for e in S.events("/v1/completions", **o)), expected)
+            self.assertNotEqual(S.post("/v1/completions", **dict(o, suffix="x"))["choices"][0]["text"], expected)
+            status, _, e = S.request("POST", "/v1/completions", dict(o, prompt=[1, 2]))
+            self.assertEqual((status, e["error"]["param"]), (400, "prompt"))
 
     def test_ignore_eos(self):
         r = complete(BOS, max_tokens=200, ignore_eos=True, seed=1)
@@ -260,6 +324,26 @@ class Chat(unittest.TestCase):
         self.assertEqual(chat("x", temperature=0, max_tokens=5, response_format={"type": "text"})["choices"][0]["message"]["content"],
                          chat("x", temperature=0, max_tokens=5)["choices"][0]["message"]["content"])
 
+    def test_json_of_many_schemas(self):
+        """Random weights try everything that a schema allows."""
+        with open(os.path.join(SOURCE, "tests/golden/grammar_schemas.json"), encoding="utf-8") as f:
+            cases = json.load(f)
+        for case in cases:  # the validator says what Python's jsonschema says
+            self.assertTrue(all(valid(json.loads(t), case["schema"]) for t in case["valid"]), case["schema"])
+            if "format" not in json.dumps(case["schema"]):
+                self.assertFalse(any(valid(v, case["schema"]) for v in map(parsed, case["invalid"]) if v is not ...), case["schema"])
+
+        def ask(i):
+            form = {"type": "json_schema", "json_schema": {"name": "a", "schema": cases[i]["schema"], "strict": True}}
+            return complete("", model="tiny", seed=i, max_tokens=60, response_format=form)["choices"][0]
+        answers = []
+        for i in range(0, len(cases), 20):
+            answers += together([lambda k=k: ask(k) for k in range(i, min(i + 20, len(cases)))])
+        finished = [(json.loads(a["text"]), c["schema"]) for a, c in zip(answers, cases) if a["finish_reason"] == "stop"]
+        for value, schema in finished:
+            self.assertTrue(valid(value, schema), (value, schema))
+        self.assertGreater(len(finished), len(cases) // 3)
+
 
 WEATHER = {"type": "function", "function": {"name": "weather", "description": "Tells the weather.", "parameters": {
     "type": "object", "properties": {"city": {"enum": ["北京", "上海"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}}, "required": ["city", "days"],
@@ -269,17 +353,45 @@ CLOCK = {"type": "function", "function": {"name": "clock", "parameters": {"type"
 
 def joined(events, index=0):
     """A stream's message, put together as clients do."""
-    m = {"role": None, "content": "", "tool_calls": []}
+    m = {"role": None, "content": "", "reasoning_content": "", "tool_calls": []}
     for c in (c for e in events for c in e["choices"] if c["index"] == index):
         d = c["delta"]
         m["role"] = d.get("role") or m["role"]
         m["content"] += d.get("content") or ""
+        m["reasoning_content"] += d.get("reasoning_content") or ""
         for t in d.get("tool_calls", []):
             if t["index"] == len(m["tool_calls"]):
                 m["tool_calls"].append({"id": t["id"], "type": t["type"], "function": {"name": t["function"]["name"], "arguments": ""}})
             m["tool_calls"][t["index"]]["function"]["arguments"] += t["function"]["arguments"]
         m["finish_reason"] = c["finish_reason"]
     return m
+
+
+class Thoughts(unittest.TestCase):
+    def ask(self, model, **fields):
+        o = dict(model=model, messages=[{"role": "user", "content": "Why?"}], **fields)
+        c = S.post("/v1/chat/completions", **o)["choices"][0]
+        m = joined(S.events("/v1/chat/completions", **o))
+        self.assertEqual((m["content"], m["reasoning_content"], m["finish_reason"]),
+                         (c["message"]["content"] or "", c["message"].get("reasoning_content", ""), c["finish_reason"]))
+        return c["message"]
+
+    def test_a_thought_is_told_from_the_answer(self):
+        m = self.ask("thinks", grammar='root ::= "<think>\\nHm, 1 < 2.</think>\\n\\nBecause."')
+        self.assertEqual((m["reasoning_content"], m["content"]), ("Hm, 1 < 2.", "Because."))
+        m = self.ask("thinks", grammar='root ::= "Because <think>."')
+        self.assertEqual((m.get("reasoning_content"), m["content"]), (None, "Because <think>."))
+        self.assertEqual(json.loads(self.ask("opens", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"const": [1]}}})["content"]), [1])
+
+    def test_a_prompt_that_opens_one(self):
+        m = self.ask("opens", temperature=0, max_tokens=20)  # random weights never come to its end
+        self.assertEqual(m["content"], "")
+        text = generate(os.path.join(FOLDER.name, "opens"), "user: Why?\nassistant: <think>\n", 20)["text"]
+        self.assertEqual(m["reasoning_content"], text.lstrip())
+
+    def test_a_call_after_it(self):
+        m = self.ask("thinks", tools=[CLOCK], tool_choice="required", seed=1, max_tokens=100)
+        self.assertEqual([c["function"]["name"] for c in m["tool_calls"]][:1], ["clock"])
 
 
 class Tools(unittest.TestCase):
@@ -298,7 +410,9 @@ class Tools(unittest.TestCase):
         for choice, names in ("required", {"weather", "clock"}), ({"type": "function", "function": {"name": "weather"}}, {"weather"}):
             for seed in range(2):
                 o = dict(model="deepseek/nano", messages=[{"role": "user", "content": "天气?"}], tools=[WEATHER, CLOCK], tool_choice=choice, seed=seed, n=1 + seed,
-                         max_tokens=150, parallel_tool_calls=False)
+                         max_tokens=150)
+                if choice == "required":  # a function that is named is called once anyway
+                    o["parallel_tool_calls"] = False
                 whole = S.post("/v1/chat/completions", **o)["choices"]
                 events = list(S.events("/v1/chat/completions", **o))
                 for i, c in enumerate(whole):
@@ -394,7 +508,6 @@ ERRORS = [  # path, body or fields, status, param, code, a part of the message
     ("completions", {"prompt": ["a", 5]}, 400, "prompt", "invalid_type", ""),
     ("completions", {"prompt": "a", "best_of": 3}, 400, "best_of", "unsupported_value", ""),
     ("completions", {"prompt": ["a"] * 100, "n": 2}, 400, "n", "invalid_value", "128"),
-    ("completions", {"prompt": "a", "echo": True, "logprobs": 1}, 400, "echo", "unsupported_value", ""),
     ("completions", {"prompt": "word " * 2000}, 400, "prompt", "context_length_exceeded", "context"),
     ("chat/completions", {"messages": [{"role": "user", "content": "word " * 2000}]}, 400, "messages", "context_length_exceeded", "context"),
     ("embeddings", {}, 400, "input", "missing_required_parameter", ""),
@@ -517,6 +630,70 @@ class Crowd(unittest.TestCase):
         self.assertTrue(all(got))  # none refused
         for i in 0, 31, 63:
             self.assertEqual(got[i], generate("deepseek/nano", prompts[i], 10)["text"])
+
+    def test_a_full_queue(self):
+        with Server("-m", "deepseek/nano", "--parallel", "1", "--queue", "2") as s:
+            o = dict(prompt="The old", temperature=0, max_tokens=200, ignore_eos=True)
+            expected = s.post("/v1/completions", **o)["choices"][0]["text"]
+            got = together([lambda: s.request("POST", "/v1/completions", o) for _ in range(24)])
+            self.assertEqual({status for status, _, _ in got}, {200, 429})
+            for status, headers, answer in got:
+                if status == 200:
+                    self.assertEqual(answer["choices"][0]["text"], expected)
+                else:
+                    self.assertEqual((answer["error"]["type"], answer["error"]["code"], headers["Retry-After"]), ("rate_limit_error", "queue_full", "1"))
+            status, _, answer = s.request("POST", "/v1/completions", dict(o, prompt=["a"] * 20, stream=True))  # refused as a whole
+            self.assertEqual((status, answer["error"]["code"]), (429, "queue_full"))
+            s.wait_idle()
+            self.assertEqual(s.post("/v1/completions", **o)["choices"][0]["text"], expected)
+
+    def test_signs_of_life(self):
+        """A stream that waits in the queue has comments before its text, and its text is what it would be."""
+        o = dict(prompt="The old", temperature=0, max_tokens=20)
+        with Server("-m", "deepseek/nano", "--parallel", "1", "--keep-alive", "0.02") as s:
+            expected = s.post("/v1/completions", **o)["choices"][0]["text"]
+            before = threading.Thread(target=lambda: s.post("/v1/completions", **dict(o, prompt=["a"] * 8, max_tokens=300, ignore_eos=True)))
+            before.start()
+            while not s.metric("deepseek_requests_running"):
+                time.sleep(0.01)
+            with contextlib.closing(s.connect()) as c:
+                c.request("POST", "/v1/completions", json.dumps(dict(o, stream=True)))
+                r = c.getresponse()
+                self.assertEqual((r.status, r.headers["Content-Type"], r.headers["Cache-Control"]), (200, "text/event-stream; charset=utf-8", "no-cache"))
+                events = r.read().decode().split("\n\n")
+            before.join()
+            self.assertEqual(events[0], ": keep-alive")
+            data = [json.loads(e[6:]) for e in events if e.startswith("data: {")]
+            self.assertEqual("".join(e["choices"][0]["text"] for e in data), expected)
+            self.assertEqual({e for e in events if not e.startswith("data: {")}, {": keep-alive", "data: [DONE]", ""})
+
+    def test_keys_come_and_go(self):
+        path = os.path.join(FOLDER.name, "keys")
+
+        def write(text):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+
+        def status(s, key):
+            return s.request("GET", "/v1/models", headers={"Authorization": "Bearer " + key})[0]
+
+        def wait(s, key, wanted):
+            end = time.monotonic() + 30
+            while status(s, key) != wanted:
+                self.assertLess(time.monotonic(), end, key)
+                time.sleep(0.05)
+        write("the-first-key\n")
+        with Server("-m", TINY, "--api-key-file", path) as s:
+            self.assertEqual((status(s, "the-first-key"), status(s, "the-second-key")), (200, 401))
+            write("the-second-key\n")
+            wait(s, "the-second-key", 200)
+            self.assertEqual(status(s, "the-first-key"), 401)
+            write("bad\n")
+            end = time.monotonic() + 30
+            while not any("the keys stay as they were" in line for line in s.log):
+                self.assertLess(time.monotonic(), end, s.log)
+                self.assertEqual(status(s, "the-second-key"), 200)
+                time.sleep(0.05)
 
 
 if __name__ == "__main__":
