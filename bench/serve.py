@@ -16,7 +16,7 @@ class Server:
 
     def __init__(self, command, port, log):
         self.port, self.log = port, log
-        self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=os.path.dirname(log.name))  # llama-server writes a log of its own
         end = time.monotonic() + 120
         while not self.healthy():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -108,7 +108,7 @@ def stream(kind, port, prompts, answer):
                     key.data.socket.close()
     for c in clients:
         if len(c.times) < answer * 0.9:  # some tokens complete no character and come with the next
-            sys.exit(f"a stream had {len(c.times)} events for {answer} tokens")
+            sys.exit(f"{kind.path}: a stream had {len(c.times)} events for {answer} tokens, the last bytes {c.rest!r}")
     return clients
 
 
@@ -116,8 +116,11 @@ def figures(clients, answer):
     first, last = min(c.start for c in clients), max(c.times[-1] for c in clients)
     gaps = sorted(b - a for c in clients for a, b in zip(c.times, c.times[1:]))
     waits = sorted(c.times[0] - c.start for c in clients)
+    first_end = min(c.times[-1] for c in clients)
+    at_first_end = sorted(sum(t <= first_end for t in c.times) for c in clients)
     return {"tokens/s": len(clients) * answer / (last - first), "p95 inter-token ms": gaps[int(len(gaps) * 0.95)] * 1e3,
-            "longest inter-token ms": gaps[-1] * 1e3, "median first-token ms": statistics.median(waits) * 1e3, "longest first-token ms": waits[-1] * 1e3}
+            "longest inter-token ms": gaps[-1] * 1e3, "median first-token ms": statistics.median(waits) * 1e3, "longest first-token ms": waits[-1] * 1e3,
+            "fewest tokens when the first client ends": at_first_end[0], "longest stream s": max(c.times[-1] - c.start for c in clients)}
 
 
 def tokens(a, n, *seed):
@@ -198,6 +201,8 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--header", action="store_true", help="print the CSV header first")
     a = p.parse_args()
+    a.deepseek = os.path.abspath(a.deepseek)
+    a.model, a.peer = (x and os.path.abspath(x) for x in (a.model, a.peer))
     a.commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     a.cpu = json.loads(subprocess.run([a.deepseek, "doctor", "--json"], check=True, capture_output=True, text=True).stdout)["processor"]
     if a.header:
