@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Training steps beside PyTorch (transformers' Llama, its fused attention and fused AdamW), at the same shape, precision and tokens.
 
-Run: bench/train_torch.py BUILD [SHAPE [f32|bf16 [SEQUENCES]]] (needs torch and transformers); BUILD holds bench/train_step, which says
+Run: bench/train_torch.py BUILD [SHAPE [f32|bf16 [SEQUENCES [ROUNDS]]]] (needs torch and transformers); BUILD holds bench/train_step, which says
 what the shapes are. A step is forward, backward, clipping of the gradient's norm and AdamW; bf16 is autocast over float32 weights there and
-`precision: { weights: bf16 }` here. PyTorch runs eager and compiled, each in a process of its own, in turns with this project's, twice
-around; the best step of each counts, and the faster of PyTorch's two is compared. First losses must agree. Appends a row to
+`precision: { weights: bf16 }` here. PyTorch runs eager and compiled, each in a process of its own, in turns with this project's, ROUNDS
+(2) times around; the best step of each counts, and the faster of PyTorch's two is compared. First losses must agree. Appends a row to
 bench/results/train_torch.csv: date, commit, cpu, shape, precision, sequences, PyTorch's version, tokens/s here, eager and compiled, ratio to
 the faster; peak resident MiB here, of that peer, ratio; with recomputation: tokens/s, how much more time, MiB, ratio to the same peer; GFLOP/s
 and the share of the processor's peak in that precision, measured beside it. PREFIX in the environment is put before each measured command
@@ -76,9 +76,9 @@ def fastest(rounds):
     return max(rounds, key=lambda r: r["speed"])
 
 
-def main(build, shape="124m", precision="f32", sequences="1"):
+def main(build, shape="124m", precision="f32", sequences="1", rounds="2"):
     mine, peers, again = [], {"eager": [], "compiled": []}, []
-    for _ in range(2):
+    for _ in range(int(rounds)):
         mine.append(ours(build, shape, precision, sequences))
         for mode in peers:
             peers[mode].append(torch(shape, precision, sequences, mode))
