@@ -107,6 +107,30 @@ inline std::vector<int32_t> take(int32_t *id, int64_t n)
 
 } // namespace detail
 
+/** A form of text: with Options::grammar only text of it comes out. Belongs to a tokenizer, which must outlive it. */
+class Grammar {
+  public:
+    static Grammar json_schema(const ds_tokenizer *t, std::string_view schema) { return make(ds_grammar_from_json_schema, t, schema); }
+    static Grammar gbnf(const ds_tokenizer *t, std::string_view text) { return make(ds_grammar_from_gbnf, t, text); }
+    static Grammar json_object(const ds_tokenizer *t)
+    {
+        ds_grammar *g;
+        check(ds_grammar_json_object(&g, t));
+        return Grammar(g);
+    }
+    const ds_grammar *get() const noexcept { return g_.get(); }
+
+  private:
+    explicit Grammar(ds_grammar *g) : g_(g) {}
+    static Grammar make(ds_status (*fn)(ds_grammar **, const ds_tokenizer *, const char *, size_t), const ds_tokenizer *t, std::string_view text)
+    {
+        ds_grammar *g;
+        check(fn(&g, t, text.data(), text.size()));
+        return Grammar(g);
+    }
+    detail::Handle<ds_grammar, ds_grammar_free> g_;
+};
+
 /** How a text is made; what is left alone is the model's own choice. */
 class Options {
   public:
@@ -129,6 +153,8 @@ class Options {
     Options &stop(std::string text) { return stops.push_back(std::move(text)), *this; } /* may be called several times */
     Options &num_return_sequences(int64_t n) { return o.n_choice = n, *this; }
     Options &return_full_text(bool yes) { return o.echo = yes, *this; }
+    Options &grammar(const Grammar &g) { return s.grammar = g.get(), *this; } /* which must outlive the text */
+    Options &show_special(bool yes) { return o.show_special = yes, *this; } /* special tokens are part of the text */
     Options &ignore_eos(bool yes) { return o.ignore_eos = yes, *this; }
     Options &add_special_tokens(bool yes) { return o.no_bos = !yes, *this; }
 

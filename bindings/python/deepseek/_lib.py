@@ -55,7 +55,7 @@ class ModelInfo(Structure):
 class Sampling(Structure):
     _fields_ = [("size", c_size_t), ("temperature", c_double), ("top_k", c_int64), ("top_p", c_double), ("min_p", c_double),
                 ("repetition_penalty", c_double), ("presence_penalty", c_double), ("frequency_penalty", c_double), ("bias", c_void_p),
-                ("n_bias", c_int64), ("seed", c_uint64), ("stream", c_uint64)]
+                ("n_bias", c_int64), ("seed", c_uint64), ("stream", c_uint64), ("grammar", c_void_p)]
 
     def __init__(self) -> None:
         nan = math.nan
@@ -71,7 +71,7 @@ class GenerateOptions(Structure):
     _fields_ = [("size", c_size_t), ("sampling", POINTER(Sampling)), ("max_new_tokens", c_int64), ("max_length", c_int64),
                 ("stop", POINTER(c_char_p)), ("n_stop", c_int64), ("n_choice", c_int64), ("logprobs", c_int), ("echo", c_bool),
                 ("no_special", c_bool), ("no_bos", c_bool), ("ignore_eos", c_bool), ("batch", c_int64), ("on_text", TextFn),
-                ("progress", ProgressFn), ("user", c_void_p)]
+                ("progress", ProgressFn), ("user", c_void_p), ("show_special", c_bool)]
 
     def __init__(self) -> None:
         super().__init__(size=sizeof(GenerateOptions), max_new_tokens=-1, max_length=-1, n_choice=1, logprobs=-1)
@@ -119,6 +119,9 @@ _STATUS = {  # functions that return a ds_status: their arguments
     "ds_chat_template_open": [POINTER(c_void_p), c_char_p, c_char_p],
     "ds_chat_template_parse": [POINTER(c_void_p), c_char_p, c_size_t, c_char_p, c_char_p],
     "ds_chat_render": [c_void_p, c_char_p, POINTER(ChatOpts), POINTER(c_void_p), POINTER(c_size_t)],
+    "ds_grammar_from_gbnf": [POINTER(c_void_p), c_void_p, c_char_p, c_size_t],
+    "ds_grammar_from_json_schema": [POINTER(c_void_p), c_void_p, c_char_p, c_size_t],
+    "ds_grammar_json_object": [POINTER(c_void_p), c_void_p],
     "ds_hub_resolve": [c_char_p, POINTER(HubOpts), POINTER(c_void_p)],
     "ds_dtype_parse": [c_char_p, POINTER(c_int)],
     "ds_parse_bytes": [c_char_p, POINTER(c_uint64)],
@@ -148,6 +151,7 @@ _OTHERS = {  # the others: result, arguments
     "ds_tokenizer_unk": (c_int32, [c_void_p]),
     "ds_tokenizer_adds_bos": (c_bool, [c_void_p]),
     "ds_chat_template_writes_bos": (c_bool, [c_void_p]),
+    "ds_grammar_free": (None, [POINTER(c_void_p)]),
     "ds_chat_template_close": (None, [POINTER(c_void_p)]),
 }
 for _name, _args in _STATUS.items():

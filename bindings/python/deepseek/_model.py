@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import ctypes
+import json
 import math
 import os
 import secrets
@@ -162,7 +163,8 @@ class AutoModel:
                  presence_penalty: Optional[float] = None, frequency_penalty: Optional[float] = None, seed: Optional[int] = None,
                  stop: Union[str, Sequence[str], None] = None, num_return_sequences: int = 1, ignore_eos: bool = False,
                  add_special_tokens: bool = True, return_full_text: Optional[bool] = None, return_dict_in_generate: bool = False,
-                 output_logprobs: bool = False, stream: Union[bool, Callable[[str], Any]] = False,
+                 output_logprobs: bool = False, json_schema: Union[dict, bool, str, None] = None, json_object: bool = False,
+                 grammar: Optional[str] = None, show_special: bool = False, stream: Union[bool, Callable[[str], Any]] = False,
                  cancel: Optional[threading.Event] = None) -> Any:
         """Continues a text, a list of ids, or a batch (list) of either.
 
@@ -172,7 +174,8 @@ class AutoModel:
         until the context is full. do_sample=False is greedy; True samples, at temperature 1 unless told otherwise; None does what
         the other options and generation_config.json say. seed: the same one gives the same text; None = a new one.
         stream=True gives an iterator over pieces of text (a Stream); a function is called with each piece, and stops the text by
-        returning False. cancel: an event that ends the work from another thread. return_dict_in_generate gives Generation
+        returning False. json_schema (a dict, or its JSON), json_object=True or grammar (GBNF): only text of that form comes out.
+        show_special: special tokens are part of the text, except one that ends it. cancel: an event that ends the work from another thread. return_dict_in_generate gives Generation
         objects, with logprobs if output_logprobs."""
         options = dict(locals())
         del options["self"], options["stream"], options["inputs"], options["cancel"]
@@ -250,6 +253,34 @@ class AutoModel:
         return [x / length for x in v] if normalize and length else v
 
 
+class _Grammar:
+    """A ds_grammar for a model's tokenizer; None where no form is asked for."""
+
+    def __init__(self, handle: c_void_p) -> None:
+        self.handle = handle
+
+    def __del__(self) -> None:
+        lib.ds_grammar_free(byref(self.handle))
+
+    @staticmethod
+    def make(model: c_void_p, o: dict) -> "Optional[_Grammar]":
+        forms = [k for k in ("json_schema", "grammar") if o[k] is not None] + ["json_object"] * bool(o["json_object"])
+        if not forms:
+            return None
+        if len(forms) > 1:
+            raise ValueError(f"{' and '.join(forms)} exclude each other")
+        tokenizer, out, value = lib.ds_model_tokenizer(model), c_void_p(), o[forms[0]]
+        if not tokenizer:
+            raise ValueError(f"{forms[0]} needs a model with a tokenizer")
+        if forms[0] == "json_object":
+            check(lib.ds_grammar_json_object(byref(out), tokenizer))
+        else:
+            make = lib.ds_grammar_from_gbnf if forms[0] == "grammar" else lib.ds_grammar_from_json_schema
+            text = (value if isinstance(value, str) else json.dumps(value)).encode()
+            check(make(byref(out), tokenizer, text, len(text)))
+        return _Grammar(out)
+
+
 class _Job:
     """The arguments of one generate call, and what it gives back."""
 
@@ -264,8 +295,10 @@ class _Job:
         self.several = batch or self.o["num_return_sequences"] > 1
         self.inputs = [i if isinstance(i, str) else _ids(i) for i in self.inputs]
 
-    def _sampling(self) -> Sampling:
+    def _sampling(self, model: c_void_p) -> Sampling:
         s, o = Sampling(), self.o
+        self.form = _Grammar.make(model, o)
+        s.grammar = self.form.handle if self.form else None
         for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"):
             if o[name] is not None:
                 setattr(s, name, o[name])
@@ -284,6 +317,7 @@ class _Job:
         c.max_length = -1 if o["max_length"] is None else o["max_length"]
         c.stop = (c_char_p * (len(stop) + 1))(*[s.encode() for s in stop])
         c.n_stop, c.n_choice, c.ignore_eos = len(stop), o["num_return_sequences"], o["ignore_eos"]
+        c.show_special = o["show_special"]
         c.no_bos, c.logprobs = not o["add_special_tokens"], 0 if o["output_logprobs"] else -1
         return c
 
@@ -317,12 +351,13 @@ class _Job:
         return source.result
 
     def _batch(self, model: AutoModel, emit: Optional[Callable[[str], Any]], stopped: Callable[[], bool]) -> List[Generation]:
-        sampling, prompts, caught = self._sampling(), self._prompts(), []  # type: ignore[var-annotated]
-        c, out, interruptible = self._options(sampling), POINTER(CGenerated)(), Interruptible()
+        prompts, caught, out, interruptible = self._prompts(), [], POINTER(CGenerated)(), Interruptible()  # type: ignore[var-annotated]
         progress = _guard_progress(None, caught, lambda: interruptible.asked() or stopped())
-        c.on_text, c.progress = TextFn(_on_text(emit, caught)) if emit else TextFn(), ProgressFn(progress)
         handle = model._enter()
         try:
+            sampling = self._sampling(handle)
+            c = self._options(sampling)
+            c.on_text, c.progress = TextFn(_on_text(emit, caught)) if emit else TextFn(), ProgressFn(progress)
             with interruptible:
                 status = lib.ds_generate(handle, prompts, len(self.inputs), byref(c), byref(out))
             if caught:
@@ -335,9 +370,10 @@ class _Job:
 
     def open(self, model: AutoModel, stopped: Callable[[], bool]) -> NativeStream:
         """The one text, piece by piece."""
-        sampling, out = self._sampling(), c_void_p()
+        out = c_void_p()
         handle = model._enter()
         try:
+            sampling = self._sampling(handle)
             check(lib.ds_text_stream_open(byref(out), handle, self._prompts(), byref(self._options(sampling))))
             return NativeStream(out, model, stopped, lambda g: self._generation(g, sampling.seed), model._streams)
         finally:
@@ -361,7 +397,7 @@ class _Job:
 _DEFAULTS = dict.fromkeys(("max_length", "max_new_tokens", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
                            "presence_penalty", "frequency_penalty", "seed", "stop", "return_full_text"))
 _DEFAULTS.update(num_return_sequences=1, ignore_eos=False, add_special_tokens=True, return_dict_in_generate=False,  # type: ignore[call-overload]
-                 output_logprobs=False)
+                 output_logprobs=False, json_schema=None, json_object=False, grammar=None, show_special=False)
 _OPTIONS = set(_DEFAULTS)
 
 

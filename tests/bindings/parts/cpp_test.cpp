@@ -2,6 +2,7 @@
 #include <deepseek.hpp>
 #include <jansson.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -107,6 +108,16 @@ int main(int, char **argv)
         models["stories"] = &trained.emplace(deepseek::AutoModel::from_pretrained(stories));
     CHECK(golden(argv[1], models) >= 7);
 
+    auto form = deepseek::Grammar::json_schema(m.tokenizer().get(), R"({"type": "array", "items": {"const": 7}, "minItems": 2, "maxItems": 2})");
+    std::string pair = m.generate("x", deepseek::Options().max_new_tokens(60).do_sample(true).seed(1).grammar(form));
+    CHECK(std::count(pair.begin(), pair.end(), '7') == 2 && pair.front() == '[' && pair.back() == ']');
+    auto yes = deepseek::Grammar::gbnf(m.tokenizer().get(), "root ::= \"yes\"");
+    CHECK(m.generate("x", deepseek::Options().grammar(yes).show_special(true)) == "yes");
+    try {
+        deepseek::Grammar::json_schema(m.tokenizer().get(), "{\"type\": 1}");
+        CHECK(!"reached");
+    } catch (const deepseek::Error &) {
+    }
     deepseek::Options o = deepseek::Options().max_new_tokens(400).ignore_eos(true).do_sample(false);
     int               pieces = 0;
     CHECK(m.generate("Hello", o, [&](std::string_view) { return ++pieces < 3; }).finish == DS_FINISH_CANCELLED && pieces == 3);

@@ -92,6 +92,39 @@ class Test(unittest.TestCase):
         greedy = self.m.generate("x", max_new_tokens=30, ignore_eos=True)
         self.assertEqual(self.m.generate("x", do_sample=False, temperature=2.0, max_new_tokens=30, ignore_eos=True), greedy)
 
+    def test_forms(self):
+        schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}, "ok": {"type": "boolean"}},
+                  "required": ["n", "ok"], "additionalProperties": False}
+        for seed in range(5):
+            o = dict(do_sample=True, seed=seed, max_new_tokens=100)
+            text = self.m.generate("x", json_schema=schema, **o)
+            value = json.loads(text)
+            self.assertTrue(set(value) == {"n", "ok"} and 0 <= value["n"] <= 99 and isinstance(value["ok"], bool), value)
+            self.assertEqual(self.m.generate("x", json_schema=json.dumps(schema), **o), text)
+            self.assertEqual("".join(self.m.generate("x", json_schema=schema, stream=True, **o)), text)
+        self.assertIn(self.m.generate("x", grammar='root ::= "yes" | "no"', max_new_tokens=9), ("yes", "no"))
+        self.assertEqual(self.m.generate(["x", "y"], grammar='root ::= "a" "b"', max_new_tokens=9), ["ab", "ab"])
+        self.assertTrue(self.m.generate("x", json_object=True, seed=1, max_new_tokens=5).lstrip().startswith("{"))
+        with self.assertRaises(ValueError):
+            self.m.generate("x", json_object=True, grammar="root ::= \"a\"")
+        with self.assertRaises(DeepseekError):
+            self.m.generate("x", json_schema={"type": "banana"})
+        with self.assertRaises(DeepseekError):
+            self.m.generate("x", grammar="root ::= root")
+
+    def test_special_tokens_in_the_text(self):
+        bos = self.m.tokenizer.bos_token_id
+        o = dict(max_new_tokens=3, ignore_eos=True, return_dict_in_generate=True, seed=1)
+        for seed in range(400):  # random weights come to one
+            g = self.m.generate("x", **dict(o, seed=seed, do_sample=True, max_new_tokens=20))
+            if bos in g.ids:
+                break
+        self.assertIn(bos, g.ids)
+        shown = self.m.generate("x", show_special=True, **dict(o, seed=seed, do_sample=True, max_new_tokens=20))
+        self.assertEqual(shown.ids, g.ids)
+        name = self.m.tokenizer.decode([bos])
+        self.assertTrue(name in shown.text and name not in g.text)
+
     def test_callbacks(self):
         pieces = []
         text = self.m.generate("Hello", stream=pieces.append, max_new_tokens=20, do_sample=False)
