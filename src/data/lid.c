@@ -11,10 +11,11 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "base/cpu.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/builtin.h"
-#include "data/lid_model.h"
+#include "data/lid_sum.h"
 
 static const char magic[8] = "DSLID1\n";
 
@@ -134,6 +135,7 @@ static ds_status read_body(ds_lid *m, const uint8_t *p, size_t n, const char *na
         return DS_E_NOMEM;
     memcpy(m->table, p + HEADER + (size_t)m->n_lang * LANGUAGE, (size_t)m->n_bucket * LID_DIM);
     m->chars = ds_lid_chars();
+    m->add = ds_lid_add_best(ds_cpu_detect());
     return DS_OK;
 }
 
@@ -203,66 +205,6 @@ const char *ds_lid_code(const ds_lid *m, int i)
 
 /* ---- detection ---- */
 
-enum { FLUSH = 240, BATCH = 64 }; /* additions of 8-bit numbers that surely fit 16 bits: 240 * 128 < 2^15 */
-
-typedef struct sum {
-    int16_t     part[LID_DIM];
-    int32_t     total[LID_DIM];
-    int         n_part;
-    uint32_t    n;
-    lid_letters count;
-} sum;
-
-static void flush(sum *s)
-{
-    for (int d = 0; d < LID_DIM; d++)
-        s->total[d] += s->part[d];
-    memset(s->part, 0, sizeof s->part);
-    s->n_part = 0;
-}
-
-static void add_rows(sum *s, const ds_lid *m, const uint32_t *bucket, int n)
-{
-    if (s->n_part + n > FLUSH)
-        flush(s);
-    enum { LANES = 8, PARTS = LID_DIM / LANES };
-    typedef int16_t wide __attribute__((vector_size(LANES * 2)));
-    typedef int8_t  narrow __attribute__((vector_size(LANES)));
-    wide part[PARTS];
-    memcpy(part, s->part, sizeof part);
-    for (int k = 0; k < n; k++) {
-        narrow r[PARTS];
-        memcpy(r, m->table + (size_t)bucket[k] * LID_DIM, sizeof r);
-        for (int p = 0; p < PARTS; p++)
-            part[p] += __builtin_convertvector(r[p], wide);
-    }
-    memcpy(s->part, part, sizeof part);
-    s->n += (uint32_t)n;
-    s->n_part += n;
-}
-
-/* The rows of a few letters are asked for together, so that one does not wait for the memory of another. */
-static void add_text(sum *s, const ds_lid *m, const char *text, size_t n)
-{
-    lid_stream stream;
-    uint32_t   bucket[BATCH] = { 0 }, c;
-    int        have = 0;
-    lid_start(&stream);
-    for (size_t i = 0; i < n;) {
-        i += (size_t)lid_read(m->chars, text + i, n - i, &c, &s->count);
-        int got = lid_push(&stream, c, m->n_bucket, bucket + have);
-        for (int k = have; k < have + got; k++)
-            __builtin_prefetch(m->table + (size_t)bucket[k] * LID_DIM);
-        if ((have += got) > BATCH - LID_NGRAM - 1) {
-            add_rows(s, m, bucket, have);
-            have = 0;
-        }
-    }
-    add_rows(s, m, bucket, have);
-    add_rows(s, m, bucket, lid_push(&stream, ' ', m->n_bucket, bucket));
-    flush(s);
-}
-
 /* The script with the most letters. Kana decides for Japanese as soon as it is a tenth of the Han characters. */
 static int main_script(const lid_letters *l)
 {
@@ -281,7 +223,7 @@ static bool possible(const ds_lid *m, uint32_t lang, int script, const lid_lette
 }
 
 /* Probabilities of the languages in question, -1 for the others. Returns whether there is any. */
-static bool probabilities(const ds_lid *m, const sum *s, int script, const lid_letters *count, float *p)
+static bool probabilities(const ds_lid *m, const lid_sum *s, int script, const lid_letters *count, float *p)
 {
     float top = -INFINITY, z = 0, h[LID_DIM];
     for (int d = 0; d < LID_DIM; d++)
@@ -323,7 +265,7 @@ typedef struct guess {
     float p[LID_MAX];
 } guess;
 
-static bool guess_from(guess *g, const ds_lid *m, const sum *s)
+static bool guess_from(guess *g, const ds_lid *m, const lid_sum *s)
 {
     g->script = main_script(&s->count);
     return g->script && s->n && probabilities(m, s, g->script, &s->count, g->p);
@@ -338,7 +280,7 @@ static int best_of(const ds_lid *m, const float *p)
     return best;
 }
 
-static void merge(sum *all, const sum *s)
+static void merge(lid_sum *all, const lid_sum *s)
 {
     for (int d = 0; d < LID_DIM; d++)
         all->total[d] += s->total[d];
@@ -351,17 +293,17 @@ static void merge(sum *all, const sum *s)
 
 /* `windows` stretches of `size` bytes of a longer text, spread evenly, each from the start of a character. *agree: every one
  * of them is surely in the same language by itself. */
-static void add_windows(sum *all, const ds_lid *m, const char *text, size_t n, size_t windows, size_t size, bool *agree)
+static void add_windows(lid_sum *all, const ds_lid *m, const char *text, size_t n, size_t windows, size_t size, bool *agree)
 {
     int first = -1;
     *agree = true;
     for (size_t k = 0; k < windows; k++) {
-        sum    s = { 0 };
-        guess  g;
-        size_t from = (n - size) / (windows - 1) * k;
+        lid_sum s = { 0 };
+        guess   g;
+        size_t  from = (n - size) / (windows - 1) * k;
         for (int skip = 0; skip < 3 && ((unsigned char)text[from] & 0xC0) == 0x80; skip++)
             from++;
-        add_text(&s, m, text + from, from + size < n ? size : n - from);
+        m->add(&s, m, text + from, from + size < n ? size : n - from);
         merge(all, &s);
         if (!*agree)
             continue;
@@ -372,25 +314,25 @@ static void add_windows(sum *all, const ds_lid *m, const char *text, size_t n, s
 }
 
 /* A long text in one language shows it in any part of it; of others more is read. */
-static void add_sample(sum *s, const ds_lid *m, const char *text, size_t n)
+static void add_sample(lid_sum *s, const ds_lid *m, const char *text, size_t n)
 {
     bool agree = false;
     if (n > LID_GLANCE)
         add_windows(s, m, text, n, LID_WINDOWS, LID_GLANCE / LID_WINDOWS, &agree);
     if (agree)
         return;
-    *s = (sum) { 0 };
+    *s = (lid_sum) { 0 };
     if (n > LID_WHOLE)
         add_windows(s, m, text, n, LID_WINDOWS, LID_WHOLE / LID_WINDOWS, &agree);
     else
-        add_text(s, m, text, n);
+        m->add(s, m, text, n);
 }
 
 int ds_lid_detect(const ds_lid *m, const char *text, size_t n, ds_lid_guess *out, int cap)
 {
-    sum   s = { 0 };
-    guess g;
-    int   k = 0;
+    lid_sum s = { 0 };
+    guess   g;
+    int     k = 0;
     if (cap < 1)
         return 0;
     add_sample(&s, m, text, n);

@@ -33,6 +33,8 @@ typedef struct lid_chars {
     uint8_t  han[0x10000];    /* LID_TRADITIONAL, LID_SIMPLIFIED or 0 */
 } lid_chars;
 
+typedef struct lid_sum lid_sum; /* lid_sum.h */
+
 struct ds_lid {
     uint32_t n_lang, n_bucket;
     char     code[LID_MAX][LID_CODE];
@@ -42,6 +44,7 @@ struct ds_lid {
     int8_t  *table;      /* [n_bucket, 32] */
     int      zh, lzh;    /* indices of "zh" and "lzh", -1 = none */
     const lid_chars *chars;
+    void (*add)(lid_sum *s, const ds_lid *m, const char *text, size_t n);
 };
 
 /* Letters of the text, by script, and the two kinds of Chinese characters. */

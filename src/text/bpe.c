@@ -15,8 +15,12 @@ struct ds_bpe_symbol {
     int32_t left, right; /* the last merge; -1 for a base symbol */
     int32_t rank;        /* of that merge; -1 for a base symbol */
     int32_t shorter;     /* longest valid token that is a proper prefix, or -1 */
-    int32_t len;         /* bytes */
-    int32_t state;
+};
+
+/* Apart from the symbols, because most questions are about these two. */
+struct ds_bpe_size {
+    uint32_t len : 28; /* bytes */
+    uint32_t state : 4;
 };
 
 struct ds_bpe_pair {
@@ -47,6 +51,15 @@ enum { INLINE_LABELS = 7, WIDE = 254, FULL = 255 };
 struct ds_bpe_wide {
     uint8_t index[256]; /* which child, counted from 1; 0 = none. A node with all 256 children counts from 0. */
 };
+
+/* Where three bytes of UTF-8 lead from the root: one step for most of all Chinese. */
+struct ds_bpe_start {
+    uint32_t node;      /* 0 = no token goes on */
+    uint32_t token : 30; /* 1 + the longest that ends on the way */
+    uint32_t len : 2;
+};
+
+enum { STARTS = 1 << 16, TOKENS_MAX = 1 << 29, LEN_MAX = (1 << 28) - 1 };
 
 /* A token of at most eight bytes, for looking up whole pieces. */
 struct ds_bpe_short {
@@ -171,7 +184,7 @@ static int64_t greedy_start(greedy *g, const char *s, size_t n)
         int32_t base = -1;
         while (base < 0 && i + ++len <= n && len <= 4) {
             int32_t id = ds_vocab_find(g->b->vocab, s + i, len);
-            if (id >= 0 && g->b->symbol[id].rank == -1 && g->b->symbol[id].state & VALID)
+            if (id >= 0 && g->b->symbol[id].rank == -1 && g->b->size[id].state & VALID)
                 base = id;
         }
         if (base < 0)
@@ -235,7 +248,7 @@ static int64_t encode_greedy(const ds_bpe *b, const char *s, size_t n, int32_t *
 /* Whether bytes of l and then of r encode to l, r: by merging. */
 static bool pair_stays_greedy(const ds_bpe *b, int32_t l, int32_t r)
 {
-    size_t    nl = (size_t)b->symbol[l].len, n = nl + (size_t)b->symbol[r].len;
+    size_t    nl = b->size[l].len, n = nl + b->size[r].len;
     int32_t  *out = ds_malloc(n * (1 + sizeof *out));
     candidate last;
     if (!out)
@@ -272,7 +285,7 @@ static bool boundary_holds(const ds_bpe *b, int32_t l, int32_t r)
 
 static bool pair_stays(const ds_bpe *b, int32_t l, int32_t r)
 {
-    if (b->symbol[l].state & b->symbol[r].state & MONOTONE)
+    if (b->size[l].state & b->size[r].state & MONOTONE)
         return pair_rank(b, l, r, NULL) < 0 && boundary_holds(b, l, r);
     return pair_stays_greedy(b, l, r);
 }
@@ -281,15 +294,16 @@ static bool pair_stays(const ds_bpe *b, int32_t l, int32_t r)
 static void judge_merge(ds_bpe *b, const ds_merge *m)
 {
     ds_bpe_symbol *t = &b->symbol[m->token], *l = &b->symbol[m->left], *r = &b->symbol[m->right];
-    if (t->state & VALID)
+    ds_bpe_size   *size = b->size;
+    if (size[m->token].state & VALID)
         return;
-    if (!(l->state & r->state & MONOTONE) || l->rank >= m->rank || r->rank >= m->rank) {
-        t->state |= UNSURE;
+    if (!(size[m->left].state & size[m->right].state & MONOTONE) || l->rank >= m->rank || r->rank >= m->rank) {
+        size[m->token].state |= UNSURE;
     } else if (boundary_holds(b, m->left, m->right)) {
         t->left = m->left;
         t->right = m->right;
         t->rank = m->rank;
-        t->state |= VALID | MONOTONE;
+        size[m->token].state |= VALID | MONOTONE;
     }
 }
 
@@ -297,13 +311,13 @@ static ds_status judge_unsure(ds_bpe *b, int32_t id, int32_t *out)
 {
     ds_bpe_symbol *t = &b->symbol[id];
     candidate      last;
-    int64_t        n = encode_greedy(b, ds_vocab_piece(b->vocab, id), (size_t)t->len, out, &last);
+    int64_t        n = encode_greedy(b, ds_vocab_piece(b->vocab, id), b->size[id].len, out, &last);
     if (n != 1 || out[0] != id)
         return DS_OK;
     t->left = last.left;
     t->right = last.right;
     t->rank = last.rank;
-    t->state |= VALID;
+    b->size[id].state |= VALID;
     return DS_OK;
 }
 
@@ -311,12 +325,16 @@ static ds_status build_symbols(ds_bpe *b, ds_arena *arena, const bool *is_base, 
 {
     int32_t n = b->vocab->n, longest = 0;
     b->symbol = ds_arena_alloc(arena, (size_t)n * sizeof *b->symbol);
-    if (!b->symbol)
+    b->size = ds_arena_alloc(arena, (size_t)n * sizeof *b->size);
+    if (!b->symbol || !b->size)
         return DS_E_NOMEM;
     for (int32_t i = 0; i < n; i++) {
-        int32_t len = (int32_t)ds_vocab_len(b->vocab, i);
-        b->symbol[i] = (ds_bpe_symbol){ -1, -1, -1, -1, len, is_base[i] ? VALID | MONOTONE : 0 };
-        longest = len > longest ? len : longest;
+        size_t len = ds_vocab_len(b->vocab, i);
+        if (len > LEN_MAX || i >= TOKENS_MAX)
+            return ds_fail(DS_E_UNSUPPORTED, "a token of %zu bytes, or more than %d tokens", len, TOKENS_MAX);
+        b->symbol[i] = (ds_bpe_symbol){ -1, -1, -1, -1 };
+        b->size[i] = (ds_bpe_size){ (uint32_t)len & LEN_MAX, is_base[i] ? VALID | MONOTONE : 0 };
+        longest = (int32_t)len > longest ? (int32_t)len : longest;
     }
     for (int64_t i = 0; i < n_merge; i++)
         judge_merge(b, &merges[i]);
@@ -324,7 +342,7 @@ static ds_status build_symbols(ds_bpe *b, ds_arena *arena, const bool *is_base, 
     if (!out)
         return DS_E_NOMEM;
     for (int32_t i = 0; i < n; i++)
-        if ((b->symbol[i].state & (UNSURE | VALID)) == UNSURE)
+        if ((b->size[i].state & (UNSURE | VALID)) == UNSURE)
             judge_unsure(b, i, out);
     ds_free(out);
     return DS_OK;
@@ -364,8 +382,8 @@ static int32_t collect(const ds_bpe *b, sorted_token *list, uint64_t *bytes)
     int32_t n = 0;
     for (int32_t i = 0; i < b->vocab->n; i++) {
         const char *s = ds_vocab_piece(b->vocab, i);
-        int32_t     len = b->symbol[i].len;
-        if (!(b->symbol[i].state & VALID) || len == 0)
+        int32_t     len = (int32_t)b->size[i].len;
+        if (!(b->size[i].state & VALID) || len == 0)
             continue;
         list[n++] = (sorted_token){ sort_key(s, len), s, i, len };
         *bytes += (uint64_t)len;
@@ -475,21 +493,46 @@ static inline uint32_t child(const ds_bpe *b, const ds_bpe_node *node, uint8_t c
     return k ? node->first + k - 1 : 0;
 }
 
-static inline int32_t longest_prefix(const ds_bpe *b, const char *s, size_t n, size_t *len)
+/* The longest token along s[i..n) from node `at` on; `best` of length *len if none ends there. *stop: the node that all of s leads
+ * to, 0 = none. */
+static inline int32_t longest_from(const ds_bpe *b, uint32_t at, size_t i, const char *s, size_t n, int32_t best, size_t *len, uint32_t *stop)
 {
-    const ds_bpe_node *node = b->node;
-    int32_t            best = -1;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t k = child(b, node, (uint8_t)s[i]);
-        if (k == 0)
+    for (; i < n; i++) {
+        at = child(b, &b->node[at], (uint8_t)s[i]);
+        if (at == 0)
             break;
-        node = &b->node[k];
-        if (node->token >= 0) {
-            best = node->token;
+        if (b->node[at].token >= 0) {
+            best = b->node[at].token;
             *len = i + 1;
         }
     }
+    *stop = at;
     return best;
+}
+
+static inline int32_t longest_prefix(const ds_bpe *b, const char *s, size_t n, size_t *len)
+{
+    const uint8_t *u = (const uint8_t *)s;
+    uint32_t       stop;
+    if (n < 3 || (u[0] & 0xF0) != 0xE0 || (u[1] & 0xC0) != 0x80 || (u[2] & 0xC0) != 0x80)
+        return longest_from(b, 0, 0, s, n, -1, len, &stop);
+    const ds_bpe_start *x = &b->start[(u[0] & 15) << 12 | (u[1] & 63) << 6 | (u[2] & 63)];
+    *len = x->len;
+    return x->node ? longest_from(b, x->node, 3, s, n, (int32_t)x->token - 1, len, &stop) : (int32_t)x->token - 1;
+}
+
+static ds_status build_starts(ds_bpe *b, ds_arena *arena)
+{
+    if (!(b->start = ds_arena_alloc(arena, STARTS * sizeof *b->start)))
+        return DS_E_NOMEM;
+    for (int cp = 0; cp < STARTS; cp++) {
+        const char    s[3] = { (char)(0xE0 | cp >> 12), (char)(0x80 | (cp >> 6 & 63)), (char)(0x80 | (cp & 63)) };
+        ds_bpe_start *x = &b->start[cp];
+        size_t        len = 0;
+        x->token = (uint32_t)(longest_from(b, 0, 0, s, 3, -1, &len, &x->node) + 1) & (2 * TOKENS_MAX - 1);
+        x->len = (uint32_t)len & 3;
+    }
+    return DS_OK;
 }
 
 /* n <= 8 bytes as a number. */
@@ -517,7 +560,7 @@ static ds_status build_short(ds_bpe *b, ds_arena *arena)
 {
     uint64_t slots = 16, n = 0;
     for (int32_t i = 0; i < b->vocab->n; i++)
-        n += b->symbol[i].state & VALID && b->symbol[i].len <= SHORT_BYTES;
+        n += b->size[i].state & VALID && b->size[i].len <= SHORT_BYTES;
     while (slots < 2 * n)
         slots *= 2;
     b->short_mask = slots - 1;
@@ -525,13 +568,13 @@ static ds_status build_short(ds_bpe *b, ds_arena *arena)
     if (!b->shorts)
         return DS_E_NOMEM;
     for (int32_t i = 0; i < b->vocab->n; i++) {
-        const ds_bpe_symbol *t = &b->symbol[i];
+        const ds_bpe_size *t = &b->size[i];
         if (!(t->state & VALID) || t->len > SHORT_BYTES || t->len == 0)
             continue;
-        uint64_t key = load_short(ds_vocab_piece(b->vocab, i), (size_t)t->len), h = short_hash(key);
+        uint64_t key = load_short(ds_vocab_piece(b->vocab, i), t->len), h = short_hash(key);
         while (b->shorts[h & b->short_mask].len)
             h++;
-        b->shorts[h & b->short_mask] = (ds_bpe_short){ key, t->len, i };
+        b->shorts[h & b->short_mask] = (ds_bpe_short){ key, (int32_t)t->len, i };
     }
     return DS_OK;
 }
@@ -543,14 +586,15 @@ ds_status ds_bpe_build(ds_bpe *b, ds_arena *arena, const ds_vocab *v, const bool
     DS_TRY(build_pairs(b, arena, merges, n_merge));
     DS_TRY(build_symbols(b, arena, is_base, merges, n_merge));
     DS_TRY(build_short(b, arena));
-    return build_trie(b, arena);
+    DS_TRY(build_trie(b, arena));
+    return build_starts(b, arena);
 }
 
 int32_t ds_bpe_whole(const ds_bpe *b, const char *s, size_t n)
 {
     if (n > SHORT_BYTES) {
         int32_t id = n <= (size_t)b->max_len ? ds_vocab_find(b->vocab, s, n) : -1;
-        return id >= 0 && b->symbol[id].state & VALID ? id : -1;
+        return id >= 0 && b->size[id].state & VALID ? id : -1;
     }
     uint64_t key = load_short(s, n);
     for (uint64_t h = short_hash(key);; h++) {
@@ -574,7 +618,7 @@ static int64_t search(const ds_bpe *b, const char *s, size_t n, int32_t *out, ui
             if (!(dead[end >> 6] >> (end & 63) & 1) && (k == 0 || pair_stays(b, out[k - 1], t)))
                 break;
             t = b->symbol[t].shorter;
-            len = t >= 0 ? (size_t)b->symbol[t].len : 0;
+            len = t >= 0 ? b->size[t].len : 0;
         }
         if (t >= 0) {
             out[k++] = t;
@@ -587,9 +631,9 @@ static int64_t search(const ds_bpe *b, const char *s, size_t n, int32_t *out, ui
                 return -1;
             dead[pos >> 6] |= (uint64_t)1 << (pos & 63);
             t = out[--k];
-            pos -= (size_t)b->symbol[t].len;
+            pos -= b->size[t].len;
             t = b->symbol[t].shorter;
-            len = t >= 0 ? (size_t)b->symbol[t].len : 0;
+            len = t >= 0 ? b->size[t].len : 0;
         }
     }
 }

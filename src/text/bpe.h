@@ -21,16 +21,20 @@ typedef struct ds_bpe_wide ds_bpe_wide;
 typedef struct ds_bpe_pair ds_bpe_pair;
 typedef struct ds_bpe_symbol ds_bpe_symbol;
 typedef struct ds_bpe_short ds_bpe_short;
+typedef struct ds_bpe_size ds_bpe_size;
+typedef struct ds_bpe_start ds_bpe_start;
 
 typedef struct ds_bpe {
     const ds_vocab *vocab;
     ds_bpe_symbol  *symbol; /* [vocab->n]: how each token comes about */
+    ds_bpe_size    *size;   /* [vocab->n] */
     ds_bpe_pair    *pair;   /* hash table of merges */
     uint64_t        pair_mask;
     uint64_t       *maybe; /* Bloom filter in front of it: most questions are answered no */
     uint64_t        maybe_mask;
     ds_bpe_node    *node; /* trie of the tokens that encoding can give; node 0 is the root */
     ds_bpe_wide    *wide;
+    ds_bpe_start   *start; /* [65536] by code point: shortcuts into it */
     ds_bpe_short   *shorts; /* hash table of the short ones */
     uint64_t        short_mask;
     int32_t         max_len; /* longest of them, bytes */

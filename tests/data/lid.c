@@ -7,10 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "data/lid_model.h"
+#include "data/lid_sum.h"
 
 static ds_lid *model;
 
@@ -191,6 +192,47 @@ static void features_are_the_ngrams_within_words(void **state)
 
 /* ---- files ---- */
 
+/* Sums by the definition: a letter at a time, a row at a time. */
+static void plain_sum(lid_sum *s, const char *text, size_t n)
+{
+    lid_stream stream;
+    uint32_t   bucket[LID_NGRAM + 1], c;
+    lid_start(&stream);
+    for (size_t i = 0; i <= n;) {
+        if (i < n)
+            i += (size_t)lid_read(model->chars, text + i, n - i, &c, &s->count);
+        else
+            c = ' ', i++;
+        int got = lid_push(&stream, c, model->n_bucket, bucket);
+        for (int k = 0; k < got; k++)
+            for (int d = 0; d < LID_DIM; d++)
+                s->total[d] += model->table[(size_t)bucket[k] * LID_DIM + (size_t)d];
+        s->n += (uint32_t)got;
+    }
+}
+
+static void every_processor_sums_by_the_definition(void **state)
+{
+    static const char *const parts[] = { " ", "a", "B", "é", "中", "国", "の", "한", "’", ".", "1", "\xF0\xA0\x80\x80", "\xFF", "和", "ж" };
+    unsigned                 here = ds_cpu_detect();
+    const unsigned           cpu[] = { 0, here & DS_CPU_AVX2, here & (DS_CPU_AVX2 | DS_CPU_AVX512) };
+    for (uint64_t round = 0; round < 300; round++) {
+        ds_buf  text = { 0 };
+        lid_sum want = { 0 };
+        int     kinds = 1 + (int)(ds_uniform(5, 0, round) * 15), n = (int)(ds_uniform(5, 1, round) * 400);
+        for (int i = 0; i < n; i++)
+            assert_int_equal(ds_buf_adds(&text, parts[(int)(ds_uniform(5, 2 + round, (uint64_t)i) * kinds)]), DS_OK);
+        const char *s = text.len ? text.data : "";
+        plain_sum(&want, s, text.len);
+        for (size_t k = 0; k < sizeof cpu / sizeof *cpu; k++) {
+            lid_sum got = { 0 };
+            ds_lid_add_best(cpu[k])(&got, model, s, text.len);
+            assert_memory_equal(&got, &want, sizeof got);
+        }
+        ds_buf_free(&text);
+    }
+}
+
 static void path_of(char *out, size_t n, const char *name)
 {
     snprintf(out, n, "/tmp/ds_lid_%d_%s", (int)getpid(), name);
@@ -285,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_mixed_text_is_read_at_length),
         cmocka_unit_test(any_bytes_will_do),
         cmocka_unit_test(features_are_the_ngrams_within_words),
+        cmocka_unit_test(every_processor_sums_by_the_definition),
         cmocka_unit_test(trains_the_same_model_twice),
         cmocka_unit_test(refuses_bad_training_text),
         cmocka_unit_test(refuses_damaged_bodies),
