@@ -5,7 +5,11 @@
 
 #include "kernel/cpu/kv.h"
 
-enum { QUERY_ROWS = 60 }; /* rows (tokens x heads of a group) a task works on: a multiple of every tile height */
+enum {
+    QUERY_ROWS = 60, /* rows (tokens x heads of a group) of one product: a multiple of every tile height */
+    MOST_ROWS = 240, /* rows of a task at most, so that a page made ready for products serves many */
+    TASKS_EACH = 8,  /* tasks that each worker should find, before tasks grow beyond QUERY_ROWS */
+};
 
 typedef struct attention_job {
     ds_exec         *ex;
@@ -29,19 +33,19 @@ static work work_at(float *p, int64_t kp)
 {
     work w;
     w.q = p;
-    w.out = w.q + QUERY_ROWS * kp;
-    w.s = w.out + QUERY_ROWS * kp;
+    w.out = w.q + MOST_ROWS * kp;
+    w.s = w.out + MOST_ROWS * kp;
     w.m = w.s + QUERY_ROWS * DS_KV_PAGE;
-    w.l = w.m + 64;
-    w.limit = (int32_t *)(w.l + 64);
-    w.keys = w.l + 128;
+    w.l = w.m + MOST_ROWS;
+    w.limit = (int32_t *)(w.l + MOST_ROWS);
+    w.keys = w.l + MOST_ROWS + 64;
     w.values = w.keys + DS_KV_PAGE * kp;
     w.row = w.values + DS_KV_PAGE * kp;
     return w;
 }
 
 /* Heads of up to DS_MAX_HEAD fit a worker's scratch. */
-_Static_assert(2 * QUERY_ROWS * DS_MAX_HEAD + QUERY_ROWS * DS_KV_PAGE + 192 + 2 * DS_KV_PAGE * DS_MAX_HEAD + 2 * DS_MAX_HEAD <=
+_Static_assert(2 * MOST_ROWS * DS_MAX_HEAD + QUERY_ROWS * DS_KV_PAGE + 2 * MOST_ROWS + 64 + 2 * DS_KV_PAGE * DS_MAX_HEAD + 2 * DS_MAX_HEAD <=
                    DS_SCRATCH_FLOATS, "an attention task fits the scratch memory");
 
 /* One task: tokens [t0, t0 + n) of a span, `heads` query heads from h0, key/value head g. */
@@ -67,26 +71,37 @@ static void load_queries(const attention_job *j, const piece *p, work *w, int64_
     }
 }
 
-static void attend_page(const attention_job *j, const piece *p, work *w, int64_t page)
+/* Rows [r0, r0 + n) of the task against one page. */
+static void attend_rows(const attention_job *j, const piece *p, const work *w, int64_t r0, int64_t n, int64_t page, const void *keys,
+                        const void *values)
+{
+    const ds_micro *m = &j->ex->micro;
+    const int64_t   kp = j->b->kv->kp, ld_q = j->pairs ? 2 * kp : kp, ld_s = j->pairs ? 2 * DS_KV_PAGE : DS_KV_PAGE;
+    float          *out = w->out + r0 * kp;
+    ds_tile_fn     *tile = j->pairs ? m->tile_bf16 : m->tile_f32;
+    for (int64_t r = 0; r < n; r++) {
+        int64_t pos = p->span->pos + p->t0 + (r0 + r) / p->heads;
+        w->limit[r] = (int32_t)ds_min64(DS_KV_PAGE, ds_max64(0, pos + 1 - page * DS_KV_PAGE));
+    }
+    tile(w->s, DS_KV_PAGE, w->q + r0 * kp, ld_q, keys, DS_KV_PAGE, n, DS_KV_PAGE, kp, false);
+    m->softmax64(w->s, w->limit, w->m + r0, w->l + r0, out, kp, n, kp);
+    if (j->pairs)
+        for (int64_t r = 0; r < n; r++)
+            m->bf16_from_f32((uint16_t *)(w->s + r * DS_KV_PAGE), w->s + r * DS_KV_PAGE, DS_KV_PAGE);
+    tile(out, kp, w->s, ld_s, values, kp, n, kp, DS_KV_PAGE, true);
+}
+
+static void attend_page(const attention_job *j, const piece *p, const work *w, int64_t page)
 {
     const ds_kv_shape *s = j->b->kv;
     const ds_micro    *m = &j->ex->micro;
-    const int64_t      kp = s->kp, rows = p->n * p->heads;
+    const int64_t      rows = p->n * p->heads, before = page * DS_KV_PAGE - p->span->pos - p->t0; /* tokens that see none of it */
     void              *memory = p->span->page[page];
     const void        *keys = ds_kv_load_keys(m, s, ds_kv_block(s, memory, j->layer, p->g, 0), j->pairs, w->keys, w->row);
     const void        *values = ds_kv_load_values(m, s, ds_kv_block(s, memory, j->layer, p->g, 1), j->pairs, w->values, w->row);
-    ds_tile_fn        *tile = j->pairs ? m->tile_bf16 : m->tile_f32;
-    const int64_t      ld_q = j->pairs ? 2 * kp : kp, ld_s = j->pairs ? 2 * DS_KV_PAGE : DS_KV_PAGE;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t pos = p->span->pos + p->t0 + r / p->heads;
-        w->limit[r] = (int32_t)ds_min64(DS_KV_PAGE, ds_max64(0, pos + 1 - page * DS_KV_PAGE));
-    }
-    tile(w->s, DS_KV_PAGE, w->q, ld_q, keys, DS_KV_PAGE, rows, DS_KV_PAGE, kp, false);
-    m->softmax64(w->s, w->limit, w->m, w->l, w->out, kp, rows, kp);
-    if (j->pairs)
-        for (int64_t r = 0; r < rows; r++)
-            m->bf16_from_f32((uint16_t *)(w->s + r * DS_KV_PAGE), w->s + r * DS_KV_PAGE, DS_KV_PAGE);
-    tile(w->out, kp, w->s, ld_s, values, kp, rows, kp, DS_KV_PAGE, true);
+    int64_t            first = before > 0 ? before * p->heads / QUERY_ROWS * QUERY_ROWS : 0;
+    for (int64_t r = first; r < rows; r += QUERY_ROWS)
+        attend_rows(j, p, w, r, ds_min64(QUERY_ROWS, rows - r), page, keys, values);
 }
 
 static void store_output(const attention_job *j, const piece *p, const work *w, int64_t kp)
@@ -133,13 +148,23 @@ static void attention_task(void *arg, int64_t task, int worker)
     store_output(j, &p, &w, kp);
 }
 
+/* More rows than one product has only where enough tasks are left for everybody. */
+static int64_t rows_of_task(const attention_job *j)
+{
+    int64_t rows = 0;
+    for (int64_t i = 0; i < j->b->n_span; i++)
+        rows += j->b->span[i].n * j->group * j->b->kv->n_head;
+    int64_t share = rows / (TASKS_EACH * (int64_t)j->ex->n_worker) / QUERY_ROWS * QUERY_ROWS;
+    return ds_max64(QUERY_ROWS, ds_min64(MOST_ROWS, share));
+}
+
 void ds_cpu_attention_fwd(ds_exec *ex, ds_tensor *y, const ds_tensor *q, const ds_batch *b, int64_t layer, float scale)
 {
     const ds_kv_shape *s = b->kv;
     attention_job      j = { .ex = ex, .y = y, .q = q, .b = b, .layer = layer, .scale = scale };
     j.group = q->d / s->k / s->n_head;
     j.heads = ds_min64(j.group, QUERY_ROWS);
-    j.tokens = QUERY_ROWS / j.heads;
+    j.tokens = rows_of_task(&j) / j.heads;
     j.pairs = ex->micro.tile_bf16 && (s->type == DS_BF16 || s->type == DS_Q8_0);
     int64_t n_task = 0, cost = 0;
     for (int64_t i = 0; i < b->n_span; i++) {

@@ -36,16 +36,26 @@ typedef struct store_job {
     const ds_tensor *k, *v;
 } store_job;
 
+/* The nearest integer of |x| < 2^22, ties to even, as rintf but without a call. */
+static float nearest(float x)
+{
+    const float big = 12582912.0f; /* 1.5 * 2^23: adding it leaves no bit for a fraction */
+    return (x + big) - big;
+}
+
 /* Quantizes n <= 32 values to q with one scale. */
 static uint16_t quantize_32(int8_t *q, const float *x, int64_t n)
 {
     float most = 0;
     for (int64_t i = 0; i < n; i++)
-        most = fmaxf(most, fabsf(x[i]));
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
     uint16_t d = ds_f32_to_f16(most / 127.0f);
     float    scale = ds_f16_to_f32(d), inverse = scale > 0 ? 1.0f / scale : 0;
-    for (int64_t i = 0; i < n; i++)
-        q[i] = (int8_t)fmaxf(-127, fminf(127, rintf(x[i] * inverse)));
+    for (int64_t i = 0; i < n; i++) {
+        float v = x[i] * inverse;
+        v = v < 127 ? v : 127;
+        q[i] = (int8_t)nearest(v > -127 ? v : -127);
+    }
     return d;
 }
 
