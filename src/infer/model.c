@@ -370,7 +370,7 @@ static ds_status read_hidden(ds_model *m, ds_sequence *s, const int32_t *token, 
     return ds_sequence_note(s, token, n);
 }
 
-/* What is wanted of a text whose tokens are all read: their log-probabilities, or the sum of their hidden states. */
+/* Reads the next n tokens of the text, after those that `s` holds. */
 static ds_status read_part(ds_model *m, ds_sequence *s, const reading *r, int64_t n)
 {
     int64_t    at = s->length, wanted = at + n < r->n ? n : n - 1;
