@@ -97,29 +97,25 @@ static void fetch(const matmul_job *j, char *to, int64_t stride, const ds_mat *x
     }
 }
 
-/* Two rows of bf16 values, interleaved. */
-static void interleave(uint16_t *to, const uint16_t *even, const uint16_t *odd, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        to[2 * i] = even[i];
-        to[2 * i + 1] = odd[i];
-    }
-}
-
 /* Stored rows are k: gives [k / 2][STRIP] pairs of neighbouring rows, for `cols` <= STRIP columns. */
 static void pair_rows(const matmul_job *j, char *to, char *rows, const ds_mat *x, int64_t row, int64_t n, int64_t col, int64_t cols)
 {
     static const uint16_t zeros[STRIP] = { 0 };
-    bool direct = x->type == DS_F32 && cols == STRIP && j->ex->micro.bf16_pairs;
+    const ds_micro *m = &j->ex->micro;
     for (int64_t r = 0; r < n; r += 2) {
-        uint16_t *out = (uint16_t *)(to + r / 2 * STRIP * 4);
-        if (direct && r + 1 < n) {
-            j->ex->micro.bf16_pairs(out, (const float *)stored_at(x, row + r, col), (const float *)stored_at(x, row + r + 1, col), STRIP);
+        uint16_t   *out = (uint16_t *)(to + r / 2 * STRIP * 4);
+        bool        both = r + 1 < n;
+        const void *even = stored_at(x, row + r, col), *odd = both ? (const void *)stored_at(x, row + r + 1, col) : zeros;
+        if (x->type == DS_F32 && both && cols == STRIP) {
+            m->bf16_pairs(out, even, odd, STRIP);
             continue;
         }
-        const uint16_t *even = (const uint16_t *)rows, *odd = r + 1 < n ? even + STRIP : zeros;
-        fetch(j, rows, STRIP * 2, x, row + r, r + 1 < n ? 2 : 1, col, cols);
-        interleave(out, even, odd, cols);
+        if (x->type == DS_F32) {
+            fetch(j, rows, STRIP * 2, x, row + r, both ? 2 : 1, col, cols);
+            even = rows;
+            odd = both ? (const void *)(rows + STRIP * 2) : zeros;
+        }
+        m->interleave16(out, even, odd, cols);
     }
 }
 

@@ -101,6 +101,7 @@ typedef struct ds_micro {
     /* y[i] = x[i] * f16 scale: one for each value (every = 1) or for every 32 values (every = 32). */
     void (*f32_from_i8)(float *y, const int8_t *x, const uint16_t *scale, int64_t n, int every);
     void (*bf16_pairs)(uint16_t *y, const float *even, const float *odd, int64_t n); /* y[2i] = even[i], y[2i+1] = odd[i] */
+    void (*interleave16)(uint16_t *y, const uint16_t *even, const uint16_t *odd, int64_t n); /* the same for bf16 values */
     /* dst[c * ld_dst + r] = src[r * ld_src + c] for r < rows, c < cols, of any 32-bit values. */
     void (*transpose32)(void *dst, int64_t ld_dst, const void *src, int64_t ld_src, int64_t rows, int64_t cols);
     void (*f32_from_f16)(float *y, const uint16_t *x, int64_t n);

@@ -180,6 +180,14 @@ static void bf16_pairs(uint16_t *y, const float *even, const float *odd, int64_t
     }
 }
 
+static void interleave16(uint16_t *y, const uint16_t *even, const uint16_t *odd, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        y[2 * i] = even[i];
+        y[2 * i + 1] = odd[i];
+    }
+}
+
 /* --- attention --- */
 
 SIMD void softmax_row(float *s, int32_t limit, float *m, float *l, float *out, int64_t k)
@@ -252,6 +260,7 @@ static void set_vectors(ds_micro *m)
     m->tile_f32 = tile_f32;
     m->f32_from_i8 = f32_from_i8;
     m->bf16_pairs = bf16_pairs;
+    m->interleave16 = interleave16;
     m->f32_from_f16 = f32_from_f16;
     m->f32_from_bf16 = f32_from_bf16;
     m->f16_from_f32 = f16_from_f32;
