@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "quant/quant.h"
+#include "quant/search.h"
 
 enum { Q8_BLOCK = 32 };
 
@@ -36,13 +36,6 @@ typedef struct store_job {
     const ds_tensor *k, *v;
 } store_job;
 
-/* The nearest integer of |x| < 2^22, ties to even, as rintf but without a call. */
-static float nearest(float x)
-{
-    const float big = 12582912.0f; /* 1.5 * 2^23: adding it leaves no bit for a fraction */
-    return (x + big) - big;
-}
-
 /* Quantizes n <= 32 values to q with one scale. */
 static uint16_t quantize_32(int8_t *q, const float *x, int64_t n)
 {
@@ -54,7 +47,7 @@ static uint16_t quantize_32(int8_t *q, const float *x, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         float v = x[i] * inverse;
         v = v < 127 ? v : 127;
-        q[i] = (int8_t)nearest(v > -127 ? v : -127);
+        q[i] = (int8_t)ds_quant_nearest(v > -127 ? v : -127);
     }
     return d;
 }

@@ -281,7 +281,7 @@ GEMM_FLOAT(bf16, uint16_t, vf_load_bf16)
     {                                                                                                    \
         int64_t group_bytes = ds_x16_group_bytes(TYPE_##NAME, a->k);                                     \
         for (int64_t t0 = 0; t0 < n_token; t0 += TILE_TOKENS) {                                          \
-            tile    p = { .k = a->k, .ld_sum = a->ld_sum, .far = a->far };                                              \
+            tile    p = { .k = a->k, .ld_sum = a->ld_sum, .far = a->far };                              \
             int64_t n = n_token - t0 < TILE_TOKENS ? n_token - t0 : TILE_TOKENS;                         \
             for (int t = 0; t < n; t++) {                                                                \
                 int64_t row = first + t0 + t;                                                            \

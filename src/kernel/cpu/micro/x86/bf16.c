@@ -73,20 +73,6 @@ static void bf16_pairs(uint16_t *y, const float *even, const float *odd, int64_t
     }
 }
 
-static void interleave16(uint16_t *y, const uint16_t *even, const uint16_t *odd, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        __m512i e = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(even + i)));
-        __m512i o = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(odd + i)));
-        _mm512_storeu_si512(y + 2 * i, _mm512_or_si512(e, _mm512_slli_epi32(o, 16)));
-    }
-    for (; i < n; i++) {
-        y[2 * i] = even[i];
-        y[2 * i + 1] = odd[i];
-    }
-}
-
 void ds_micro_bf16(ds_micro *m)
 {
     m->name = "bf16";
@@ -95,5 +81,4 @@ void ds_micro_bf16(ds_micro *m)
     m->bf16_from_f32 = bf16_from_f32;
     m->round_to_bf16 = round_to_bf16;
     m->bf16_pairs = bf16_pairs;
-    m->interleave16 = interleave16;
 }
