@@ -318,7 +318,7 @@ static bool is_none(const json_t *tool_choice)
     return json_is_string(tool_choice) && strcmp(json_string_value(tool_choice), "none") == 0;
 }
 
-bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int32_t **token, int64_t *n, bool *thinks)
+bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int32_t **token, int64_t *n, bool *opened)
 {
     char   *text = NULL;
     size_t  n_text = 0;
@@ -336,7 +336,8 @@ bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int
         ds_status st = marked ? render(l, p, marked, tools, &text, &n_text) : ds_fail_nomem(0);
         if (st == DS_OK)
             st = encode(l, text, n_text, token, n);
-        *thinks = st == DS_OK && ds_thought_opened(text, n_text);
+        if (opened)
+            *opened = st == DS_OK && ds_thought_opened(text, n_text);
         good = st == DS_OK || ds_refuse_status(x, "messages", st);
     }
     json_decref(marked);

@@ -4,8 +4,9 @@
 #include "serve/api.h"
 
 /** The tokens of p->messages in the model's chat format; release *token with ds_free. What stands in the messages is text: a special
- *  token's name in it does not become that token. On failure the exchange has been answered. */
-bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int32_t **token, int64_t *n, bool *thinks);
+ *  token's name in it does not become that token. *opened (may be NULL): whether the prompt ends inside a thought. On failure the
+ *  exchange has been answered. */
+bool ds_prompt_of_messages(ds_loaded *l, const ds_params *p, ds_exchange *x, int32_t **token, int64_t *n, bool *opened);
 
 /** A prompt as /v1/completions and /v1/embeddings have it: a string or token ids (v borrowed by the result). `name` is the field's.
  *  Arrays of ids become *owned, to be released with ds_free. */

@@ -46,9 +46,8 @@ static bool encode(tokens *t)
 {
     const ds_tokenizer *tokenizer = ds_model_tokenizer(t->l->model);
     const json_t       *v = t->p.prompt;
-    bool                thinks;
     if (t->p.messages)
-        return ds_prompt_of_messages(t->l, &t->p, t->x, &t->token, &t->n, &thinks);
+        return ds_prompt_of_messages(t->l, &t->p, t->x, &t->token, &t->n, NULL);
     if (!json_is_string(v))
         return v ? ds_refuse_type(t->x, "prompt", "a string", v)
                  : ds_refuse(t->x, "prompt", "missing_required_parameter", "Missing required parameter: 'prompt', 'content' or 'messages'.");

@@ -185,7 +185,8 @@ static ds_status read_thought(ds_call *c, ds_choice *k, const ds_text_event *e, 
     DS_TRY(ds_thought_add(&k->thought, e->text, e->n, e->finish != DS_FINISH_NONE, &k->thought_text, &k->answer_text));
     rest->text = k->answer_text.data ? k->answer_text.data : "";
     rest->n = k->answer_text.len;
-    ds_write_inner(&k->content, rest->text, rest->n);
+    if (!c->parse_calls) /* else read_piece writes what is no call */
+        ds_write_inner(&k->content, rest->text, rest->n);
     if (k->thought_text.len)
         ds_write_inner(&k->thought_out, k->thought_text.data, k->thought_text.len);
     p->content = &k->content;

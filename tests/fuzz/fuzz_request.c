@@ -48,10 +48,9 @@ static void read_prompts(const ds_params *p, ds_endpoint e, ds_exchange *x)
 {
     int32_t  *token = NULL;
     int64_t   n = 0;
-    bool      thinks;
     ds_prompt prompt;
     if (e == DS_CHAT) {
-        ds_prompt_of_messages(&loaded, p, x, &token, &n, &thinks);
+        ds_prompt_of_messages(&loaded, p, x, &token, &n, NULL);
         ds_free(token);
         return;
     }

@@ -20,32 +20,34 @@ def make_tiny(path, seed=1):
     return path
 
 
+@contextlib.contextmanager
+def edited(path):
+    """A JSON file's value, which is written back."""
+    with open(path, encoding="utf-8") as f:
+        value = json.load(f)
+    yield value
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(value, f)
+
+
 def make_filling(path, names):
     """The tiny model as a Hugging Face directory whose vocabulary has these special tokens in place of its last ones."""
     make_tiny(path)
-    name = os.path.join(path, "tokenizer.json")
-    with open(name, encoding="utf-8") as f:
-        tokenizer = json.load(f)
-    vocab = tokenizer["model"]["vocab"]
-    for old, token in zip(list(vocab)[-len(names):], names):
-        vocab[token] = vocab.pop(old)
-        tokenizer["added_tokens"].append(dict(tokenizer["added_tokens"][0], id=vocab[token], content=token))
-    with open(name, "w", encoding="utf-8") as f:
-        json.dump(tokenizer, f)
+    with edited(os.path.join(path, "tokenizer.json")) as tokenizer:
+        vocab = tokenizer["model"]["vocab"]
+        for old, token in zip(list(vocab)[-len(names):], names):
+            vocab[token] = vocab.pop(old)
+            tokenizer["added_tokens"].append(dict(tokenizer["added_tokens"][0], id=vocab[token], content=token))
     return path
 
 
 def make_thinking(path, opens):
     """The tiny model as a Hugging Face directory with a template of thoughts; `opens`: its prompts end inside one."""
     make_tiny(path)
-    name = os.path.join(path, "tokenizer_config.json")
-    with open(name, encoding="utf-8") as f:
-        config = json.load(f)
     begin = "<think>\n" if opens else ""
-    config["chat_template"] = ("{% for m in messages %}{{ m.role }}: {{ m.content.split('</think>')[-1] }}\n{% endfor %}"
-                               "{% if add_generation_prompt %}assistant: " + begin + "{% endif %}")
-    with open(name, "w", encoding="utf-8") as f:
-        json.dump(config, f)
+    with edited(os.path.join(path, "tokenizer_config.json")) as config:
+        config["chat_template"] = ("{% for m in messages %}{{ m.role }}: {{ m.content.split('</think>')[-1] }}\n{% endfor %}"
+                                   "{% if add_generation_prompt %}assistant: " + begin + "{% endif %}")
     return path
 
 
