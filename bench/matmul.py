@@ -13,6 +13,8 @@ import os
 import subprocess
 import time
 
+import rows
+
 SHAPES = {"124M attention": (1024, 768, 768), "124M up": (1024, 768, 2048), "124M down": (1024, 2048, 768), "124M head block": (1024, 768, 8192),
           "nano attention": (2048, 384, 384), "nano up": (2048, 384, 1024), "nano down": (2048, 1024, 384)}
 FIELDS = "date,commit,cpu,threads,shape,pass,type,deepseek_gflops,peer_gflops,ratio,of_f32_peak,peer,peer_version".split(",")
@@ -62,17 +64,9 @@ def main():
             peak = max(peak, v[0] / v[1])
         for k, v in torchs(torch, clock).items():
             peer[k] = max(peer.get(k, 0), v)
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results/matmul.csv")
-    new = not os.path.exists(path)
-    with open(path, "a", newline="") as f:
-        w = csv.writer(f, lineterminator="\n")
-        if new:
-            w.writerow(FIELDS)
-        for k, rate in mine.items():
-            w.writerow([datetime.date.today().isoformat(), commit, cpu, a.threads, *k, f"{rate:.1f}", f"{peer[k]:.1f}", f"{rate / peer[k]:.2f}",
-                        f"{rate / peak:.2f}", "torch.matmul", torch.__version__])
+    about = [datetime.date.today().isoformat(), rows.commit(), rows.processor(), a.threads]
+    rows.append(f"{rows.HERE}/results/matmul.csv", FIELDS, [[*about, *k, f"{rate:.1f}", f"{peer[k]:.1f}", f"{rate / peer[k]:.2f}", f"{rate / peak:.2f}",
+                                                             "torch.matmul", torch.__version__] for k, rate in mine.items()])
 
 
 main()

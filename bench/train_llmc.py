@@ -5,7 +5,6 @@ Run: bench/train_llmc.py BUILD SOURCE [SEQUENCES [LENGTH]] (needs numpy, make an
 copied, the two numbers of its batch (4 sequences of 64 tokens) are replaced by SEQUENCES (4) and LENGTH (64), and it is built by its own
 Makefile. Weights, tokens and the folder it runs in are made here. The best of its first three steps counts. Per FLOP: tokens/s times FLOPs a
 token, which are nearly equal: 6 a weight of a matrix and token, and causal attention. Appends a row to bench/results/train_llmc.csv."""
-import csv
 import datetime
 import os
 import re
@@ -16,7 +15,8 @@ import tempfile
 
 import numpy
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import rows
+
 COLUMNS = "date commit cpu sequences length peer_commit tokens_s peer_tokens_s mflop_token peer_mflop_token gflops peer_gflops ratio_per_flop".split()
 LAYERS, WIDTH, CONTEXT, VOCABULARY, PADDED, STEPS = 12, 768, 1024, 50257, 50304, 3
 
@@ -80,18 +80,9 @@ def main(build, source, sequences="4", length="64"):
     speed, flops = float(f[4]), float(f[7])
     peer = peer_speed(source, int(sequences), int(length))
     peer_flops = (6 * (LAYERS * 12 * WIDTH * WIDTH + PADDED * WIDTH) + 6 * LAYERS * WIDTH * int(length)) / 1e6
-    commit = subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    peer_commit = subprocess.run(["git", "-C", source, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-    row = [datetime.date.today(), commit, f"{cpu} x{len(os.sched_getaffinity(0))}", sequences, length, peer_commit, f"{speed:.1f}", f"{peer:.1f}", f"{flops:.1f}",
+    row = [datetime.date.today(), rows.commit(), f"{rows.processor()} x{len(os.sched_getaffinity(0))}", sequences, length, rows.commit(source), f"{speed:.1f}", f"{peer:.1f}", f"{flops:.1f}",
            f"{peer_flops:.1f}", f"{speed * flops / 1e3:.1f}", f"{peer * peer_flops / 1e3:.1f}", f"{speed * flops / peer / peer_flops:.2f}"]
-    path = f"{HERE}/results/train_llmc.csv"
-    new = not os.path.exists(path)
-    with open(path, "a", newline="") as out:
-        w = csv.writer(out, lineterminator="\n")
-        if new:
-            w.writerow(COLUMNS)
-        w.writerow(row)
+    rows.append(f"{rows.HERE}/results/train_llmc.csv", COLUMNS, [row])
     print(",".join(map(str, row)), f"({tokens} tokens a step)")
 
 

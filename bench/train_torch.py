@@ -9,7 +9,6 @@ bench/results/train_torch.csv: date, commit, cpu, shape, precision, sequences, P
 the faster; peak resident MiB here, of that peer, ratio; with recomputation: tokens/s, how much more time, MiB, ratio to the same peer; GFLOP/s
 and the share of the processor's peak in that precision, measured beside it. PREFIX in the environment is put before each measured command
 (for example "taskset -c 0,1")."""
-import csv
 import datetime
 import os
 import resource
@@ -17,7 +16,8 @@ import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import rows
+
 SHAPES = {
     "124m": (dict(hidden_size=768, intermediate_size=2048, num_hidden_layers=12, num_attention_heads=12, vocab_size=50257, max_position_embeddings=1024), 1024),
     "19m": (dict(hidden_size=384, intermediate_size=1024, num_hidden_layers=8, num_attention_heads=6, vocab_size=12288, max_position_embeddings=512), 512),
@@ -87,18 +87,10 @@ def main(build, shape="124m", precision="f32", sequences="1", rounds="2"):
     assert abs(mine[0]["loss"] - peers["eager"][0]["loss"]) < 0.3, (mine, peers)
     a, r, eager, compiled = fastest(mine), fastest(again), fastest(peers["eager"]), fastest(peers["compiled"])
     peer = fastest([eager, compiled])
-    commit = subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-    row = [datetime.date.today(), commit, f"{cpu} x{len(os.sched_getaffinity(0))}", shape, precision, sequences, peer["version"], f"{a['speed']:.1f}", f"{eager['speed']:.1f}",
+    row = [datetime.date.today(), rows.commit(), f"{rows.processor()} x{len(os.sched_getaffinity(0))}", shape, precision, sequences, peer["version"], f"{a['speed']:.1f}", f"{eager['speed']:.1f}",
            f"{compiled['speed']:.1f}", f"{a['speed'] / peer['speed']:.2f}", f"{a['mib']:.0f}", f"{peer['mib']:.0f}", f"{a['mib'] / peer['mib']:.2f}", f"{r['speed']:.1f}",
            f"{a['speed'] / r['speed'] - 1:.2f}", f"{r['mib']:.0f}", f"{r['mib'] / peer['mib']:.2f}", f"{a['gflops']:.0f}", f"{a['share']:.2f}"]
-    path = f"{HERE}/results/train_torch.csv"
-    new = not os.path.exists(path)
-    with open(path, "a", newline="") as f:
-        w = csv.writer(f, lineterminator="\n")
-        if new:
-            w.writerow(COLUMNS)
-        w.writerow(row)
+    rows.append(f"{rows.HERE}/results/train_torch.csv", COLUMNS, [row])
     print(",".join(map(str, row)))
 
 
