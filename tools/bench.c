@@ -195,15 +195,17 @@ static double tokens(const test *t)
     return (double)(t->n * t->batch);
 }
 
-/* Multiplications and additions of the layers' matrices, of the head for rows whose logits are wanted, and of attention. */
+/* Multiplications and additions of the layers' matrices and of attention, and of the head. In the last layer only keys and values
+ * are made of tokens whose logits are not wanted, which are all of a prompt but its last one. */
 static double operations(const bench *b, const test *t)
 {
     const ds_model_info *i = &b->info;
     double hk = (double)(i->n_head * i->head_dim), gk = (double)(i->n_kv_head * i->head_dim), d = (double)i->d_model, n = (double)t->n;
-    double layer = (double)i->n_layer * (d * (2 * hk + 2 * gk) + 3 * d * (double)i->d_ff), head = d * (double)i->n_vocab;
-    double before = (double)(depth || t->reads ? depth : 1), positions = n * before + n * (n + 1) / 2;
-    double attention = (double)i->n_layer * 2 * hk * positions;
-    return 2 * (double)t->batch * (layer * n + head * (t->reads ? 1 : n) + attention);
+    double before = (double)(depth || t->reads ? depth : 1), positions = n * before + n * (n + 1) / 2, layers = (double)i->n_layer;
+    double wanted = t->reads ? 1 : n, wanted_positions = t->reads ? before + n : positions;
+    double keys = 2 * d * gk, others = 2 * d * hk + 3 * d * (double)i->d_ff, head = d * (double)i->n_vocab;
+    double matrices = layers * n * keys + ((layers - 1) * n + wanted) * others + wanted * head;
+    return 2 * (double)t->batch * (matrices + 2 * hk * ((layers - 1) * positions + wanted_positions));
 }
 
 /* Weights once a pass, and the keys and values of every sequence. */

@@ -266,7 +266,7 @@ static ds_status run_passes(ds_model *m, const ds_feed *feed, int64_t n_feed, fl
     DS_TRY(allocate_pass(m, &p, n_feed));
     ds_arena_mark mark = ds_arena_save(&m->cx.step);
     while (gather(m, &p, feed, n_feed, done)) {
-        ds_tensor *hidden = ds_dense_hidden(&m->cx, &m->dense, &p.batch, p.row, p.n_row);
+        ds_tensor *hidden = ds_dense_hidden(&m->cx, &m->dense, &p.batch, p.row, logits ? p.n_row : 0);
         DS_TRY(ds_ctx_status(&m->cx));
         if (logits && p.n_row)
             DS_TRY(output_logits(m, &p, hidden, logits));

@@ -55,10 +55,11 @@ static const ds_weight *present(const ds_weight *bias)
 /* What a block needs besides its residual stream. */
 typedef struct block_arg {
     ds_dense               *m;
-    const ds_batch         *b;
-    ds_angles               angles;
+    const ds_batch         *b, *asking; /* asking: b, or some of its rows as spans of their own: the others only give keys and values */
+    ds_angles               angles, asking_angles;
+    const int64_t          *row;        /* which rows those are; NULL: all */
     int64_t                 layer;
-    const ds_train_options *train; /* NULL: no dropout */
+    const ds_train_options *train;      /* NULL: no dropout */
 } block_arg;
 
 /* Dropout number `site` of this call: 0 the embedding, then two a layer. */
@@ -75,18 +76,24 @@ static T *add_to(ds_ctx *cx, T *x, T *h, const ds_weight *w, const ds_weight *bi
     return ds_add(cx, x, ds_dropout(cx, ds_linear(cx, h, w, present(bias)), drop));
 }
 
+static T *asking_rows(ds_ctx *cx, const block_arg *a, T *x)
+{
+    return a->row ? ds_gather(cx, x, a->row, a->asking->n) : x;
+}
+
 static T *block(ds_ctx *cx, const void *arg, T *x)
 {
     const block_arg *a = arg;
     const ds_config *c = &a->m->config;
     const ds_layer  *L = &a->m->layer[a->layer];
     T               *h = ds_rmsnorm(cx, x, &L->attn_norm, c->rms_eps);
-    T               *q = ds_linear(cx, h, &L->q, present(&L->q_bias));
+    T               *q = ds_linear(cx, asking_rows(cx, a, h), &L->q, present(&L->q_bias));
     T               *k = ds_linear(cx, h, &L->k, present(&L->k_bias));
     T               *v = ds_linear(cx, h, &L->v, present(&L->v_bias));
-    q = ds_rope(cx, q, a->angles, c->n_head);
+    q = ds_rope(cx, q, a->asking_angles, c->n_head);
     k = ds_rope(cx, k, a->angles, c->n_kv_head);
-    h = ds_attention(cx, q, k, v, a->b, a->layer, c->n_kv_head);
+    h = ds_attention(cx, q, k, v, a->b, a->asking, a->layer, c->n_kv_head);
+    x = asking_rows(cx, a, x);
     x = add_to(cx, x, h, &L->o, &L->o_bias, drop_at(a->train, 1 + 2 * a->layer));
     h = ds_rmsnorm(cx, x, &L->mlp_norm, c->rms_eps);
     h = ds_linear_swiglu(cx, h, &L->gate, &L->up, present(&L->gate_bias), present(&L->up_bias));
@@ -106,8 +113,28 @@ static ds_angles angles_of(ds_ctx *cx, const ds_dense *m, const ds_batch *b)
     return ds_rope_angles(cx, b, frequency ? frequency->data : NULL, true, half, factor);
 }
 
-/* The residual stream after all layers. It is all that stays of a layer, unless the context records. */
-static T *run_blocks(ds_ctx *cx, ds_dense *m, const ds_batch *b, const ds_train_options *o)
+/* Makes the last block go on with some rows only. */
+static void ask(ds_ctx *cx, block_arg *a, const int64_t *row, int64_t n)
+{
+    ds_batch      *asking = ds_step_alloc(cx, sizeof *asking);
+    ds_span       *span = ds_step_alloc(cx, (size_t)n * sizeof *span);
+    const ds_span *of = a->b->span;
+    if (cx->status != DS_OK)
+        return;
+    for (int64_t i = 0; i < n; i++) {
+        while (row[i] >= of->first + of->n)
+            of++;
+        span[i] = (ds_span){ .first = i, .n = 1, .pos = of->pos + row[i] - of->first, .total = of->total, .page = of->page };
+    }
+    *asking = (ds_batch){ .n = n, .n_span = n, .span = span, .kv = a->b->kv };
+    a->asking = asking;
+    a->row = row;
+    a->asking_angles.cosine = ds_gather(cx, a->angles.cosine, row, n);
+    a->asking_angles.sine = ds_gather(cx, a->angles.sine, row, n);
+}
+
+/* The residual stream after all layers, of some rows or all (row NULL). It is all that stays of a layer, unless the context records. */
+static T *run_blocks(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int64_t *row, int64_t n_row, const ds_train_options *o)
 {
     ds_angles  angles = angles_of(cx, m, b);
     int64_t    n = m->config.n_layer;
@@ -119,16 +146,21 @@ static T *run_blocks(ds_ctx *cx, ds_dense *m, const ds_batch *b, const ds_train_
         ds_status st = m->acquire ? m->acquire(m->acquire_arg, i) : DS_OK;
         if (st != DS_OK)
             return ds_ctx_fail(cx, st, __FILE__, __LINE__, "%s", ds_error());
-        a[i] = (block_arg){ m, b, angles, i, o };
-        x = ds_run_block(cx, block, &a[i], x, o && o->recompute);
+        a[i] = (block_arg){ .m = m, .b = b, .asking = b, .angles = angles, .asking_angles = angles, .layer = i, .train = o };
+        if (row && i == n - 1)
+            ask(cx, &a[i], row, n_row);
+        /* a block changes the stream in place, which one that leaves rows out cannot */
+        x = a[i].row ? block(cx, &a[i], x) : ds_run_block(cx, block, &a[i], x, o && o->recompute);
     }
     return x;
 }
 
 T *ds_dense_hidden(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int64_t *row, int64_t n_row)
 {
-    T *x = run_blocks(cx, m, b, NULL);
-    return x ? ds_rmsnorm(cx, ds_gather(cx, x, row, n_row), &m->norm, m->config.rms_eps) : NULL;
+    DS_OP_CHECK(cx, n_row == b->n || b->kv, DS_E_ARG, "without pages the hidden states of all rows are made, not of %lld of %lld",
+                (long long)n_row, (long long)b->n);
+    T *x = run_blocks(cx, m, b, n_row < b->n ? row : NULL, n_row, NULL);
+    return x ? ds_rmsnorm(cx, x, &m->norm, m->config.rms_eps) : NULL;
 }
 
 T *ds_dense_loss(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int32_t *target, const ds_train_options *o)
@@ -137,7 +169,7 @@ T *ds_dense_loss(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int32_t *targ
     ds_train_options *kept = ds_step_alloc(cx, sizeof *kept);
     DS_OP_ALLOCATED(cx);
     *kept = o ? *o : (ds_train_options){ 0 };
-    T *x = run_blocks(cx, m, b, kept);
+    T *x = run_blocks(cx, m, b, NULL, 0, kept);
     T *h = x ? ds_rmsnorm(cx, x, &m->norm, m->config.rms_eps) : NULL;
     return h ? ds_cross_entropy(cx, h, &m->head, target, kept->scale == 0 ? 1 : kept->scale) : NULL;
 }

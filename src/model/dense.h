@@ -34,7 +34,8 @@ void      ds_dense_free(ds_dense *m);
 ds_weight *ds_dense_weight(ds_dense *m, const ds_weight_spec *s);
 
 /** One pass over a batch of packed tokens; keys and values go to the batch's pages. Returns the final hidden state, after the
- *  last normalisation, of packed rows row[0..n_row): [n_row, D]; NULL after a failure, which cx keeps. */
+ *  last normalisation, of packed rows row[0..n_row): [n_row, D]; NULL after a failure, which cx keeps. The rows increase; the last
+ *  layer makes of all others keys and values only. Without pages (b->kv NULL) all rows must be wanted. */
 ds_tensor *ds_dense_hidden(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int64_t *row, int64_t n_row);
 /** Logits of hidden states: [n, V]. */
 ds_tensor *ds_dense_logits(ds_ctx *cx, ds_dense *m, ds_tensor *hidden);

@@ -43,13 +43,16 @@ static void attention_bwd(ds_ctx *cx, const ds_node *node)
         cx->k->attend_bwd(cx->ex, node->out, lse, q, k, v, node->arg, delta->data);
 }
 
-ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, int64_t layer, int64_t n_kv_head)
+ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, const ds_batch *asking, int64_t layer,
+                        int64_t n_kv_head)
 {
     const ds_kv_shape *s = b->kv;
     int64_t            head = k ? k->d / n_kv_head : 1;
-    DS_OP_CHECK(cx, k->d == n_kv_head * head && v->d == k->d && q->d % k->d == 0 && q->n == b->n && head <= DS_MAX_HEAD, DS_E_SHAPE,
+    DS_OP_CHECK(cx, k->d == n_kv_head * head && v->d == k->d && q->d % k->d == 0 && k->n == b->n && q->n == asking->n && head <= DS_MAX_HEAD,
+                DS_E_SHAPE,
                 "attention: queries [%lld] and keys [%lld] do not fit %lld heads of %lld", (long long)q->d, (long long)k->d,
                 (long long)n_kv_head, (long long)head);
+    DS_OP_CHECK(cx, asking == b || s, DS_E_SHAPE, "attention: without pages every row asks, not %lld of %lld", (long long)q->n, (long long)b->n);
     if (!s)
         return attend_packed(cx, q, k, v, shape_of(q, k, b, n_kv_head));
     DS_OP_CHECK(cx, s->n_head == n_kv_head && s->k == head && !cx->record, DS_E_SHAPE,
@@ -58,6 +61,6 @@ ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, co
     ds_tensor *y = ds_out(cx, q->n, q->d);
     DS_OP_ALLOCATED(cx);
     cx->k->kv_store(cx->ex, b, layer, k, v);
-    cx->k->attention_fwd(cx->ex, y, q, b, layer, 1.0f / sqrtf((float)s->k));
+    cx->k->attention_fwd(cx->ex, y, q, asking, layer, 1.0f / sqrtf((float)s->k));
     return ds_record(cx, (ds_node){ .op = &attention_op, .out = y, .in = { q, k, v } });
 }

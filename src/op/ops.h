@@ -41,11 +41,12 @@ ds_angles ds_rope_angles(ds_ctx *cx, const ds_batch *b, const float *frequency, 
  *  Grads: x. */
 ds_tensor *ds_rope(ds_ctx *cx, ds_tensor *x, ds_angles angles, int64_t n_head);
 
-/** Causal attention of each row over its own sequence. q [N,H K], k and v [N,G K]; H a multiple of G.
- *  y = softmax(q k^T / sqrt(K)) v. Returns [N,H K]. With pages (b->kv) the keys and values are stored there first and nothing can
- *  be recorded; without, each span attends to its own packed rows. Grads: q, k, v.  (Dao et al. 2022: backward makes the
- *  probabilities again.) Sticky errors: DS_E_SHAPE. */
-ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, int64_t layer, int64_t n_kv_head);
+/** Causal attention of each row over its own sequence. k and v [N,G K], rows of b; q [Q,H K], rows of `asking`: b itself or, with
+ *  pages, a batch of spans that lie within b's; H a multiple of G. y = softmax(q k^T / sqrt(K)) v. Returns [Q,H K]. With pages
+ *  (b->kv) the keys and values are stored there first and nothing can be recorded; without, each span attends to its own packed
+ *  rows. Grads: q, k, v.  (Dao et al. 2022: backward makes the probabilities again.) Sticky errors: DS_E_SHAPE. */
+ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, const ds_batch *asking, int64_t layer,
+                        int64_t n_kv_head);
 
 /** Rows index[0..n) of x [N,D]. Returns [n,D]. Grads: x. */
 ds_tensor *ds_gather(ds_ctx *cx, ds_tensor *x, const int64_t *index, int64_t n);

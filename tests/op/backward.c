@@ -206,7 +206,7 @@ static void plain_attention(const parts *p, double *y, int64_t *rows, int64_t *c
 static ds_tensor *run_attention(ds_ctx *cx, ds_tensor **x, ds_weight *w)
 {
     packed = two_spans(x[0]->n);
-    return ds_attention(cx, x[0], x[1], x[2], &packed, 0, 2);
+    return ds_attention(cx, x[0], x[1], x[2], &packed, &packed, 0, 2);
 }
 
 static const int64_t chosen[4] = { 0, 0, 0, 0 };
