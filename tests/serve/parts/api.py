@@ -13,7 +13,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import DEEPSEEK, SOURCE, STORIES, Server, make_filling, make_thinking, make_tiny, scratch
+from server import DEEPSEEK, SOURCE, STORIES, Server, make_with_tokens, make_thinking, make_tiny, scratch
 from validate import valid
 
 with open(os.path.join(SOURCE, "tests/golden/sdk.jsonl"), encoding="utf-8") as golden:
@@ -28,7 +28,7 @@ def setUpModule():
     TINY = make_tiny(os.path.join(FOLDER.name, "tiny.gguf"))
     models = ["-m", TINY, "-m", "deepseek/nano"] + (["-m", "stories=" + STORIES] if os.path.exists(STORIES) else [])
     for name, marks in MIDDLE.items():
-        models += ["-m", f"{name}={make_filling(os.path.join(FOLDER.name, name), marks)}"]
+        models += ["-m", f"{name}={make_with_tokens(os.path.join(FOLDER.name, name), marks)}"]
     for name in "thinks", "opens":
         models += ["-m", f"{name}={make_thinking(os.path.join(FOLDER.name, name), name == 'opens')}"]
     S = Server(*models)
@@ -392,6 +392,15 @@ class Thoughts(unittest.TestCase):
     def test_a_call_after_it(self):
         m = self.ask("thinks", tools=[CLOCK], tool_choice="required", seed=1, max_tokens=100)
         self.assertEqual([c["function"]["name"] for c in m["tool_calls"]][:1], ["clock"])
+
+    def test_a_call_after_one_that_the_prompt_opens(self):
+        end, = S.post("/tokenize", model="opens", content="</think>", add_special=False)["tokens"]
+        forced = dict(tools=[CLOCK], tool_choice="required", parallel_tool_calls=False, seed=1)
+        m = self.ask("opens", logit_bias={end: 3.5}, max_tokens=200, **forced)  # random weights rarely end a thought themselves
+        self.assertTrue(m["reasoning_content"] and "</think>" not in m["reasoning_content"])
+        self.assertEqual(([c["function"]["name"] for c in m["tool_calls"]], m["content"]), (["clock"], None))
+        m = self.ask("opens", logit_bias={end: -100}, max_tokens=20, **forced)  # no call before the end of the thought
+        self.assertTrue(m["reasoning_content"] and "tool_calls" not in m)
 
 
 class Tools(unittest.TestCase):

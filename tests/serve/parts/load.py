@@ -131,7 +131,7 @@ class Load:
 
 
 class MemoryLog:
-    """Prints the server's memory and what runs and waits every so many seconds."""
+    """Prints the server's memory, what runs and waits, and what the keys and values take, every so many seconds."""
 
     def __init__(self, server, seconds):
         self.server, self.seconds, self.done, self.start = server, seconds, threading.Event(), time.monotonic()
@@ -139,8 +139,10 @@ class MemoryLog:
 
     def run(self):
         while not self.done.wait(self.seconds):
-            running, waiting = self.server.metric("deepseek_requests_running"), self.server.metric("deepseek_requests_waiting")
-            print(f"{time.monotonic() - self.start:7.0f} s  {self.server.memory() / 2**20:7.1f} MiB  running {running:.0f}  waiting {waiting:.0f}", flush=True)
+            running, waiting, pages, cache = (self.server.metric("deepseek_" + name) for name in
+                                              ("requests_running", "requests_waiting", "kv_pages", "prefix_cache_bytes"))
+            print(f"{time.monotonic() - self.start:7.0f} s  {self.server.memory() / 2**20:7.1f} MiB  running {running:.0f}  waiting {waiting:.0f}  "
+                  f"pages {pages:.0f}  cache {cache / 2**20:.1f} MiB", flush=True)
 
     def __enter__(self):
         if self.seconds:

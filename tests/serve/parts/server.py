@@ -30,20 +30,22 @@ def edited(path):
         json.dump(value, f)
 
 
-def make_filling(path, names):
-    """The tiny model as a Hugging Face directory whose vocabulary has these special tokens in place of its last ones."""
+def make_with_tokens(path, names, special=True):
+    """The tiny model as a Hugging Face directory whose vocabulary has these tokens in place of its last ones."""
     make_tiny(path)
     with edited(os.path.join(path, "tokenizer.json")) as tokenizer:
         vocab = tokenizer["model"]["vocab"]
         for old, token in zip(list(vocab)[-len(names):], names):
             vocab[token] = vocab.pop(old)
-            tokenizer["added_tokens"].append(dict(tokenizer["added_tokens"][0], id=vocab[token], content=token))
+            tokenizer["added_tokens"].append(dict(tokenizer["added_tokens"][0], id=vocab[token], content=token, special=special))
     return path
 
 
 def make_thinking(path, opens):
     """The tiny model as a Hugging Face directory with a template of thoughts; `opens`: its prompts end inside one."""
-    make_tiny(path)
+    make_with_tokens(path, ["</think>"], special=False)
+    with edited(os.path.join(path, "config.json")) as config:
+        config["max_position_embeddings"] = 1024
     begin = "<think>\n" if opens else ""
     with edited(os.path.join(path, "tokenizer_config.json")) as config:
         config["chat_template"] = ("{% for m in messages %}{{ m.role }}: {{ m.content.split('</think>')[-1] }}\n{% endfor %}"
