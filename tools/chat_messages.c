@@ -1,9 +1,6 @@
 /* The messages of a conversation, and their files. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "chat_inside.h"
 #include "json_text.h"
@@ -99,40 +96,11 @@ void chat_clear(chat *c)
 
 /* ---- files ---- */
 
-static int cannot_write(const char *path)
-{
-    fprintf(stderr, "deepseek: %s: cannot write: %s\n", path, strerror(errno));
-    return DS_E_IO;
-}
-
-/* Written beside, then renamed: a failure leaves what was there before. */
-static int write_whole(const char *path, const char *text, size_t n)
-{
-    char *name = NULL;
-    if (asprintf(&name, "%s.XXXXXX", path) < 0)
-        return cli_usage_error("out of memory");
-    int    fd = mkstemp(name), rc = 0;
-    mode_t mask = umask(0);
-    umask(mask);
-    for (ssize_t w; fd >= 0 && n; text += w, n -= (size_t)w)
-        if ((w = write(fd, text, n)) < 0)
-            break;
-    if (fd < 0 || n || fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0 || rename(name, path) != 0) {
-        rc = cannot_write(path);
-        if (fd >= 0)
-            unlink(name);
-    }
-    if (fd >= 0)
-        close(fd);
-    free(name);
-    return rc;
-}
-
 int chat_save(const chat *c, const char *path)
 {
     char *text = json_dumps(c->messages, JSON_INDENT(2)), *line = NULL;
     int   n = text ? asprintf(&line, "%s\n", text) : -1;
-    int   rc = n < 0 ? cli_usage_error("out of memory") : write_whole(path, line, (size_t)n);
+    int   rc = n < 0 ? cli_usage_error("out of memory") : cli_fail(ds_write_text(path, line, (size_t)n));
     free(text);
     free(n < 0 ? NULL : line);
     return rc;

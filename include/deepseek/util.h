@@ -21,6 +21,10 @@ DS_API ds_status ds_parse_bytes(const char *s, uint64_t *out);
  *  *n); release it with ds_free. DS_E_NOT_FOUND, DS_E_IO, or DS_E_FORMAT when it is larger than `max`. */
 DS_API ds_status ds_read_text(const char *path, uint64_t max, char **out, size_t *n);
 
+/** Writes a whole file in place of what is there: into a temporary file beside it, then fsync and rename, so that a failure
+ *  leaves the old one. DS_E_NOT_FOUND where the folder is missing, DS_E_IO. */
+DS_API ds_status ds_write_text(const char *path, const char *text, size_t n);
+
 /** Releases memory that the library handed over. NULL-safe. */
 DS_API void ds_free(void *p);
 

@@ -339,3 +339,8 @@ ds_status ds_write_file(const char *path, const void *bytes, size_t n, bool over
     }
     return ds_outfile_commit(&f);
 }
+
+ds_status ds_write_text(const char *path, const char *text, size_t n)
+{
+    return ds_write_file(path, text, n, true);
+}

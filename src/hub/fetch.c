@@ -20,7 +20,7 @@ static ds_status stopped(void)
 
 static bool tell(const ds_fetch *f, uint64_t here)
 {
-    ds_http *h = f->http;
+    ds_http_client *h = f->http;
     here = here < f->size ? here : f->size;
     return h->progress && h->progress(h->user, "downloading", h->done + here, h->total) != 0;
 }
@@ -58,7 +58,7 @@ static ds_status take_lock(const ds_fetch *f, int *out)
 static ds_status probe(const ds_fetch *f, char **url)
 {
     ds_http_headers h = { 0 };
-    ds_http         asking = *f->http;
+    ds_http_client         asking = *f->http;
     char            etag[256];
     asking.timeout = f->etag_timeout;
     asking.easy = NULL;

@@ -4,7 +4,7 @@
 #include "hub/http.h"
 
 typedef struct ds_fetch {
-    ds_http    *http;
+    ds_http_client    *http;
     const char *url;    /* at the endpoint; may redirect */
     const char *name;   /* of the file, for messages */
     const char *hash;   /* 64 hexadecimal digits: SHA-256; 40: git's SHA-1 of a blob; "" = only the size is known */
@@ -23,5 +23,5 @@ typedef struct ds_fetch {
 ds_status ds_fetch_run(const ds_fetch *f);
 
 /** SHA-256 (64 digits) or git's blob SHA-1 (40 digits) of the open file's `size` bytes, in `out` (65 bytes). */
-ds_status ds_fetch_hash(int fd, const char *path, uint64_t size, bool sha256, ds_http *h, char *out);
+ds_status ds_fetch_hash(int fd, const char *path, uint64_t size, bool sha256, ds_http_client *h, char *out);
 #endif

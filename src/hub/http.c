@@ -122,13 +122,13 @@ CURL *ds_http_new(void)
     return c;
 }
 
-void ds_http_close(ds_http *h)
+void ds_http_close(ds_http_client *h)
 {
     curl_easy_cleanup(h->easy);
     h->easy = NULL;
 }
 
-ds_status ds_http_prepare(const ds_http *h, CURL *easy, const char *url, struct curl_slist **list)
+ds_status ds_http_prepare(const ds_http_client *h, CURL *easy, const char *url, struct curl_slist **list)
 {
     char line[4200];
     *list = NULL;
@@ -155,7 +155,7 @@ ds_status ds_http_prepare(const ds_http *h, CURL *easy, const char *url, struct 
 
 /* One small request under way. */
 typedef struct small {
-    ds_http         *h;
+    ds_http_client         *h;
     ds_http_headers *headers;
     ds_buf          *body;
     size_t           max;
@@ -212,7 +212,7 @@ ds_status ds_http_status_error(const char *url, long status, bool has_token)
 }
 
 /* Sleeps in small steps so that the caller can stop. */
-static ds_status wait_for(ds_http *h, double seconds)
+static ds_status wait_for(ds_http_client *h, double seconds)
 {
     double end = ds_now() + seconds;
     while (ds_now() < end) {
@@ -225,7 +225,7 @@ static ds_status wait_for(ds_http *h, double seconds)
 }
 
 /* One try. DS_OK with any status; DS_E_IO when there was no whole answer. */
-static ds_status try_once(ds_http *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body)
+static ds_status try_once(ds_http_client *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body)
 {
     small              s = { h, out, body, max, false, false };
     struct curl_slist *list;
@@ -258,7 +258,7 @@ static ds_status try_once(ds_http *h, const char *url, bool head, size_t max, ds
 }
 
 /* Tries until there is an answer that will not get better. */
-static ds_status try_often(ds_http *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body)
+static ds_status try_often(ds_http_client *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body)
 {
     for (int strike = 1;; strike++) {
         ds_status st = try_once(h, url, head, max, out, body);
@@ -269,7 +269,7 @@ static ds_status try_often(ds_http *h, const char *url, bool head, size_t max, d
     }
 }
 
-ds_status ds_http_request(ds_http *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body)
+ds_status ds_http_request(ds_http_client *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body)
 {
     char     *at = ds_strdup(url), *next;
     ds_status st = at ? DS_OK : DS_E_NOMEM;

@@ -28,7 +28,7 @@ void ds_http_headers_line(ds_http_headers *h, const char *line, size_t n);
 void ds_http_etag(const char *etag, char *out);
 
 /** One connection pool's settings. */
-typedef struct ds_http {
+typedef struct ds_http_client {
     const char     *endpoint; /* the only origin that may see the token */
     const char     *token;    /* or NULL */
     bool            cookie;   /* ModelScope: the token also goes as a cookie */
@@ -37,19 +37,19 @@ typedef struct ds_http {
     void           *user;
     uint64_t        done, total; /* what progress is told while a small request runs */
     CURL           *easy;        /* kept, so that its connection is */
-} ds_http;
+} ds_http_client;
 
-void ds_http_close(ds_http *h);
+void ds_http_close(ds_http_client *h);
 
 /** A new handle with everything set that all requests share. NULL: out of memory. */
 CURL *ds_http_new(void);
 /** Sets address and authorization; the token is sent only to the endpoint's origin. *list is for curl_slist_free_all. */
-ds_status ds_http_prepare(const ds_http *h, CURL *easy, const char *url, struct curl_slist **list);
+ds_status ds_http_prepare(const ds_http_client *h, CURL *easy, const char *url, struct curl_slist **list);
 
 /** GET (or HEAD) with redirects by hand and retries on 429, 5xx and broken connections. Answers other than 2xx are
  *  errors: 401 and 403 say what to do, 404 is DS_E_NOT_FOUND. For HEAD a redirect to another origin is an answer
  *  (status 3xx, location absolute). `body` may be NULL for HEAD; more than `max` bytes is DS_E_FORMAT. */
-ds_status ds_http_request(ds_http *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body);
+ds_status ds_http_request(ds_http_client *h, const char *url, bool head, size_t max, ds_http_headers *out, ds_buf *body);
 
 /** Status -> error sentence for an answer that is final. */
 ds_status ds_http_status_error(const char *url, long status, bool has_token);

@@ -20,7 +20,7 @@ typedef struct pull {
     const ds_hub_env  *env;
     const ds_hub_name *name;
     const ds_hub_opts *opts; /* may be NULL */
-    ds_http            http;
+    ds_http_client            http;
     ds_hub_place       place;
     ds_hub_files       all, wanted; /* what the hub has, and what of it is asked for; sorted */
     ds_hub_files       old;         /* the record of the last pull of this revision */
@@ -397,7 +397,7 @@ ds_status ds_hub_pull_model(ds_arena *a, const ds_hub_env *env, const ds_hub_nam
     bool ms = name->source == DS_HUB_MS;
     pull p = { .a = a, .env = env, .name = name, .opts = opts };
     p.revision = name->revision ? name->revision : ms ? "master" : "main";
-    p.http = (ds_http){ .endpoint = ms ? env->ms_endpoint : env->hf_endpoint, .token = ms ? env->ms_token : env->hf_token,
+    p.http = (ds_http_client){ .endpoint = ms ? env->ms_endpoint : env->hf_endpoint, .token = ms ? env->ms_token : env->hf_token,
                         .cookie = ms, .timeout = env->download_timeout, .progress = opts ? opts->progress : NULL,
                         .user = opts ? opts->user : NULL };
     DS_TRY(ds_hub_place_make(a, env, ms ? DS_HUB_MS : DS_HUB_HF, name->repo, p.revision, &p.place));

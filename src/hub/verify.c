@@ -9,7 +9,7 @@
 
 enum { BLOCK = 1 << 20 };
 
-static ds_status hash_bytes(EVP_MD_CTX *c, int fd, const char *path, uint64_t size, ds_http *h, char *buffer)
+static ds_status hash_bytes(EVP_MD_CTX *c, int fd, const char *path, uint64_t size, ds_http_client *h, char *buffer)
 {
     for (uint64_t at = 0; at < size;) {
         ssize_t got = pread(fd, buffer, size - at < BLOCK ? size - at : BLOCK, (off_t)at);
@@ -25,7 +25,7 @@ static ds_status hash_bytes(EVP_MD_CTX *c, int fd, const char *path, uint64_t si
     return DS_OK;
 }
 
-ds_status ds_fetch_hash(int fd, const char *path, uint64_t size, bool sha256, ds_http *h, char *out)
+ds_status ds_fetch_hash(int fd, const char *path, uint64_t size, bool sha256, ds_http_client *h, char *out)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned      n = 0;

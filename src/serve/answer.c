@@ -52,7 +52,7 @@ void ds_answer_open(ds_call *c)
     ds_write_raw(o, c->id);
     ds_write_printf(o, "\",\"object\":\"%s\",\"created\":%lld,\"model\":", c->p.stream ? c->api->chunk_object : c->api->object,
                   (long long)c->created);
-    ds_write_text(o, c->l->name, strlen(c->l->name));
+    ds_write_string(o, c->l->name, strlen(c->l->name));
     ds_write_printf(o, ",\"system_fingerprint\":\"deepseek-%s\",\"choices\":[", ds_version());
 }
 
@@ -138,7 +138,7 @@ static void stream_error(ds_call *c, ds_status st)
     c->handed_in = true; /* what was is over */
     ds_writer_clear(&c->out);
     ds_write_raw(&c->out, "data: {\"error\":{\"message\":");
-    ds_write_text(&c->out, error, strlen(error));
+    ds_write_string(&c->out, error, strlen(error));
     ds_write_printf(&c->out, ",\"type\":\"server_error\",\"param\":null,\"code\":\"%s\"}}\n\ndata: [DONE]\n\n", ds_status_name(st));
     send(c);
     ds_exchange_end(c->x);

@@ -23,7 +23,7 @@ static size_t write_token(ds_call *c, int32_t token, float logprob)
     size_t  n = 0;
     o->st = o->st == DS_OK ? ds_token_text(c, token, &text, &n) : o->st;
     ds_write_raw(o, "{\"token\":");
-    ds_write_text(o, text ? text : "", n);
+    ds_write_string(o, text ? text : "", n);
     ds_write_printf(o, ",\"logprob\":%.8g", (double)(logprob > -9999 ? logprob : -9999));
     write_bytes(o, text ? text : "", n);
     ds_free(text);

@@ -23,7 +23,7 @@ static void write_name(ds_call *c, int32_t token, size_t *n, int64_t *chars)
     *n = 0;
     if (c->out.st == DS_OK)
         c->out.st = ds_token_text(c, token, &text, n);
-    ds_write_text(&c->out, text ? text : "", *n);
+    ds_write_string(&c->out, text ? text : "", *n);
     *chars = characters(text ? text : "", *n);
     ds_free(text);
 }
@@ -131,7 +131,7 @@ static void write_logprobs(ds_call *c, ds_choice *k, const ds_text_event *e)
 static void write_choice(ds_call *c, ds_choice *k, const ds_text_event *e)
 {
     ds_write_printf(&c->out, "{\"index\":%lld,\"text\":", (long long)k->index);
-    ds_write_text(&c->out, e->text, e->n);
+    ds_write_string(&c->out, e->text, e->n);
     write_logprobs(c, k, e);
     if (e->finish == DS_FINISH_NONE)
         ds_write_raw(&c->out, ",\"finish_reason\":null}");

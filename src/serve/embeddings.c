@@ -134,7 +134,7 @@ static void with_model(void *arg, ds_loaded *l, ds_status st)
         ds_api_no_model(e->server, e->x, e->p.model, st);
     } else if (prepare(e) && embed_all(e)) {
         ds_write_raw(&e->out, "],\"model\":");
-        ds_write_text(&e->out, l->name, strlen(l->name));
+        ds_write_string(&e->out, l->name, strlen(l->name));
         ds_write_printf(&e->out, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}\n", (long long)e->n_token, (long long)e->n_token);
         if (e->out.st == DS_OK)
             ds_exchange_reply(e->x, 200, "application/json", e->out.b.data, e->out.b.len);

@@ -60,9 +60,9 @@ void ds_log_event(ds_server *s, const char *what, const char *why)
     now_text(when);
     ds_write_printf(&w, s->config.o.json ? "{\"time\":\"%s\",\"event\":" : "%s ", when);
     if (s->config.o.json) {
-        ds_write_text(&w, what, strlen(what));
+        ds_write_string(&w, what, strlen(what));
         ds_write_raw(&w, ",\"error\":");
-        ds_write_text(&w, why, strlen(why));
+        ds_write_string(&w, why, strlen(why));
         ds_write_raw(&w, "}");
     } else {
         ds_write_raw(&w, what);

@@ -64,7 +64,7 @@ static void write_pieces(ds_writer *o, const ds_tokenizer *t, const int32_t *tok
         size_t      bytes;
         const char *piece = ds_tokenizer_piece(t, token[i], &bytes);
         ds_write_raw(o, i ? "," : "");
-        ds_write_text(o, piece ? piece : "", piece ? bytes : 0);
+        ds_write_string(o, piece ? piece : "", piece ? bytes : 0);
     }
     ds_write_raw(o, "]");
 }
@@ -123,9 +123,9 @@ static void reply_text(tokens *t, const ds_prompt *p)
         return;
     }
     ds_write_raw(&o, "{\"content\":"); /* llama.cpp's name, and vLLM's */
-    ds_write_text(&o, text, n);
+    ds_write_string(&o, text, n);
     ds_write_raw(&o, ",\"prompt\":");
-    ds_write_text(&o, text, n);
+    ds_write_string(&o, text, n);
     ds_write_raw(&o, "}\n");
     reply(t->x, &o);
     ds_free(text);

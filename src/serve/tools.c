@@ -129,7 +129,7 @@ static void write_call(ds_choice_calls *q, const ds_tool_event *e)
             ds_write_printf(w, "\"index\":%lld,", (long long)q->n);
         write_id(w, q);
         ds_write_raw(w, ",\"type\":\"function\",\"function\":{\"name\":");
-        ds_write_text(w, e->text, e->n);
+        ds_write_string(w, e->text, e->n);
         ds_write_raw(w, stream ? ",\"arguments\":\"\"}}" : ",\"arguments\":\"");
         q->n++;
     } else if (e->kind == DS_TOOL_ARGUMENTS) {

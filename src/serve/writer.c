@@ -54,7 +54,7 @@ void ds_write_inner(ds_writer *o, const char *s, size_t n)
     note(o, ds_buf_add(&o->b, s + plain, n - plain));
 }
 
-void ds_write_text(ds_writer *o, const char *s, size_t n)
+void ds_write_string(ds_writer *o, const char *s, size_t n)
 {
     ds_write_raw(o, "\"");
     ds_write_inner(o, s, n);

@@ -11,7 +11,7 @@ typedef struct ds_writer {
 void ds_write_raw(ds_writer *o, const char *json);
 void ds_write_printf(ds_writer *o, const char *fmt, ...) DS_PRINTF(2, 3);
 /** A string in quotes. Bytes that are not UTF-8 become U+FFFD each. */
-void ds_write_text(ds_writer *o, const char *s, size_t n);
+void ds_write_string(ds_writer *o, const char *s, size_t n);
 /** The same without the quotes. */
 void ds_write_inner(ds_writer *o, const char *s, size_t n);
 void ds_write_add(ds_writer *o, const ds_writer *more);

@@ -255,7 +255,8 @@ static void reading_has_a_limit(void **state)
     const char *path = in_dir("limit");
     char       *s;
     size_t      n;
-    assert_int_equal(ds_write_file(path, "12345", 5, false), DS_OK);
+    assert_int_equal(ds_write_file(path, "1234567", 7, false), DS_OK);
+    assert_int_equal(ds_write_text(path, "12345", 5), DS_OK); /* in its place */
     assert_int_equal(ds_read_text(path, 5, &s, &n), DS_OK);
     assert_int_equal(n, 5);
     assert_string_equal(s, "12345");
@@ -264,6 +265,7 @@ static void reading_has_a_limit(void **state)
     assert_null(s);
     assert_int_equal(ds_read_text("/dev/zero", 1 << 20, &s, &n), DS_E_FORMAT); /* endless */
     unlink(path);
+    assert_int_equal(ds_write_text(in_dir("nowhere/file"), "1", 1), DS_E_NOT_FOUND);
 }
 
 static void folders_are_made(void **state)
