@@ -2,6 +2,8 @@
 
 /** Settings that go into the request under their own name; an empty one is left to the server. */
 export const NUMBERS = { temperature: [0, 2], top_p: [0, 1], max_tokens: [1, 1e9], seed: [0, 2 ** 53 - 1] };
+/** Tokens that a text goes on for where the settings say nothing: the API's own 16 are a line. */
+const TEXT_TOKENS = 200;
 
 function sampling(settings) {
   const body = {};
@@ -35,6 +37,6 @@ export const plainText = (conversation) => conversation.messages.map((m) => m.co
 /** {path, body} for the next answer of a conversation: of the chat, or of the text that the model goes on with. */
 export function nextRequest(conversation, settings) {
   const common = { ...(conversation.model && { model: conversation.model }), stream: true, stream_options: { include_usage: true }, ...sampling(settings) };
-  if (conversation.mode === 'text') return { path: 'v1/completions', body: { ...common, prompt: plainText(conversation) } };
+  if (conversation.mode === 'text') return { path: 'v1/completions', body: { max_tokens: TEXT_TOKENS, ...common, prompt: plainText(conversation) } };
   return { path: 'v1/chat/completions', body: { ...common, messages: chatMessages(conversation, settings.system) } };
 }

@@ -181,6 +181,7 @@ test('requests hold what is set, and nothing else', () => {
   const { body } = nextRequest({ ...c, mode: 'text' }, { ...DEFAULTS, temperature: 0, top_p: 0.5, max_tokens: 7, seed: 3, stop: 'x\n\\n\\n\n', json: true, system: 's' });
   assert.deepEqual([body.temperature, body.top_p, body.max_tokens, body.seed, body.stop, body.response_format, body.prompt, body.messages],
     [0, 0.5, 7, 3, ['x', '\n\n'], { type: 'json_object' }, 'abcd', undefined]);
+  assert.equal(nextRequest({ ...c, mode: 'text' }, DEFAULTS).body.max_tokens, 200);
   assert.equal(nextRequest(c, { ...DEFAULTS, system: 's' }).body.messages[0].content, 's');
   assert.deepEqual(stopList(''), []);
 });
