@@ -116,8 +116,10 @@ static void same_however_divided(void **state)
 {
     enum { M = 230, N = 600, K = 1100 };
     float *one = ds_malloc(M * N * 4), *many = ds_malloc(M * N * 4);
-    for (int t = 0; t < 2; t++) {
-        operand           a = make(M, K, t ? DS_BF16 : DS_F32, false, false, t, 1), b = make(K, N, t ? DS_BF16 : DS_F32, true, false, t, 2);
+    for (int kind = 0; kind < 4; kind++) {
+        int               t = kind & 1;
+        bool              turned = kind & 2; /* A as in a weight's gradient */
+        operand           a = make(M, K, t ? DS_BF16 : DS_F32, turned, false, t, 1), b = make(K, N, t ? DS_BF16 : DS_F32, !turned, false, t, 2);
         ds_exec          *ex;
         const ds_kernels *table;
         for (int threads = 1; threads <= 3; threads++) {
@@ -127,7 +129,7 @@ static void same_however_divided(void **state)
                 assert_memory_equal(one, many, M * N * 4);
             if (threads == 3) {
                 ds_mat row = a.mat;
-                row.p = (const char *)a.memory + 57 * a.mat.ld * (t ? 2 : 4);
+                row.p = (const char *)a.memory + 57 * (turned ? 1 : a.mat.ld) * (t ? 2 : 4);
                 ds_cpu_matmul(ex, many, N, row, b.mat, 1, N, K, false);
                 assert_memory_equal(one + 57 * N, many, N * 4);
             }

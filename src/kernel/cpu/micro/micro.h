@@ -54,7 +54,8 @@ typedef struct ds_micro_train {
     float (*dot)(const float *x, const float *y, int64_t n);
     void (*attend_bwd64)(float *s, float *dp, const int32_t *limit, const float *lse, const float *delta, float scale, int64_t n);
     float (*softmax_loss)(float *x, int64_t n, int64_t target, float weight, bool half);
-    ds_tile_fn *tile_t_f32; /* tile_f32 with a transposed: its element (t, i) at a[i * ld_a + t] */
+    ds_tile_fn *tile_t_f32;  /* tile_f32 with a transposed: its element (t, i) at a[i * ld_a + t] */
+    ds_tile_fn *tile_t_bf16; /* the same with pairs: a is [k/2][ld_a][2]; NULL where tile_bf16 is */
 } ds_micro_train;
 struct ds_adamw_step;
 

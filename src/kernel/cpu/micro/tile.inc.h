@@ -1,4 +1,4 @@
-/* Cutting a small matrix product into register tiles: DEFINE_TILE makes a ds_tile_fn from a block function. */
+/* Cutting a small matrix product into register tiles: DEFINE_TILE and DEFINE_TILE_T make a ds_tile_fn from a block function. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,7 +37,8 @@
 #else
 #define TILE_T(BLOCK) (void)t; TILE_V(BLOCK, 1)
 #endif
-#define DEFINE_TILE(NAME, A, B, PAIR, BLOCK_FN)                                           \
+/* R_A: how far apart a's rows lie, in elements. */
+#define DEFINE_TILE_OF(NAME, A, B, PAIR, R_A, BLOCK_FN)                                   \
     static void NAME(float *c, int64_t ld_c, const void *pa, int64_t ld_a, const void *pb, int64_t ld_b, int64_t n, int64_t m, \
                      int64_t k, bool accumulate)                                          \
     {                                                                                     \
@@ -46,8 +47,11 @@
                 int64_t  t = n - r < TILE_ROWS ? n - r : TILE_ROWS;                       \
                 int64_t  v = (m - j) / 16 < TILE_VECS ? (m - j) / 16 : TILE_VECS;         \
                 float   *cc = c + r * ld_c + j;                                           \
-                const A *a = (const A *)pa + r * ld_a;                                    \
+                const A *a = (const A *)pa + r * (R_A);                                \
                 const B *b = (const B *)pb + PAIR * j;                                    \
                 TILE_T(BLOCK_FN)                                                          \
             }                                                                             \
     }
+#define DEFINE_TILE(NAME, A, B, PAIR, BLOCK_FN) DEFINE_TILE_OF(NAME, A, B, PAIR, ld_a, BLOCK_FN)
+/* a transposed */
+#define DEFINE_TILE_T(NAME, A, B, PAIR, BLOCK_FN) DEFINE_TILE_OF(NAME, A, B, PAIR, PAIR, BLOCK_FN)

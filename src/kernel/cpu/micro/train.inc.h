@@ -163,17 +163,7 @@ static void attend_bwd64(float *s, float *dp, const int32_t *limit, const float 
 
 /* tile_f32 with a transposed. */
 #define T_BLOCK(T, V) tile_block(cc, ld_c, a, 1, ld_a, b, ld_b, k, accumulate, T, V)
-static void tile_t_f32(float *c, int64_t ld_c, const void *pa, int64_t ld_a, const void *pb, int64_t ld_b, int64_t n, int64_t m, int64_t k,
-                       bool accumulate)
-{
-    for (int64_t r = 0; r < n; r += TILE_ROWS)
-        for (int64_t j = 0; j < m; j += 16 * TILE_VECS) {
-            int64_t      t = n - r < TILE_ROWS ? n - r : TILE_ROWS, v = (m - j) / 16 < TILE_VECS ? (m - j) / 16 : TILE_VECS;
-            float       *cc = c + r * ld_c + j;
-            const float *a = (const float *)pa + r, *b = (const float *)pb + j;
-            TILE_T(T_BLOCK)
-        }
-}
+DEFINE_TILE_T(tile_t_f32, float, float, 1, T_BLOCK)
 
 /* --- loss --- */
 

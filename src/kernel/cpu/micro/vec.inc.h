@@ -171,9 +171,9 @@ static void bf16_pairs(uint16_t *y, const float *even, const float *odd, int64_t
 {
     uint16_t e[16], o[16];
     FOR_VECTORS(i, n) {
-        vf_store_bf16(e, vf_load(even + i));
-        vf_store_bf16(o, vf_load(odd + i));
-        for (int k = 0; k < 16; k++) {
+        vf_store_bf16(e, load_n(even + i, n - i));
+        vf_store_bf16(o, load_n(odd + i, n - i));
+        for (int k = 0; k < 16 && i + k < n; k++) {
             y[2 * (i + k)] = e[k];
             y[2 * (i + k) + 1] = o[k];
         }

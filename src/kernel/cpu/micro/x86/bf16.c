@@ -4,7 +4,8 @@
 #include "kernel/cpu/micro/micro.h"
 #include "kernel/cpu/micro/x86/x86.h"
 
-SIMD void tile_block_bf16(float *c, int64_t ld_c, const uint16_t *a, int64_t ld_a, const uint16_t *b, int64_t ld_b, int64_t k,
+/* Pair i of row t of a at a[t * row_a + i * pair_a]. */
+SIMD void tile_block_bf16(float *c, int64_t ld_c, const uint16_t *a, int64_t row_a, int64_t pair_a, const uint16_t *b, int64_t ld_b, int64_t k,
                           int accumulate, const int T, const int V)
 {
     vf acc[TILE_ROWS][TILE_VECS];
@@ -14,7 +15,7 @@ SIMD void tile_block_bf16(float *c, int64_t ld_c, const uint16_t *a, int64_t ld_
         __m512bh row[TILE_VECS];
         _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) row[v] = (__m512bh)_mm512_loadu_si512(b + 2 * (i * ld_b + 16 * v));
         _Pragma("GCC unroll 16") for (int t = 0; t < T; t++) {
-            __m512bh x = (__m512bh)_mm512_set1_epi32(load_4((const int8_t *)(a + t * ld_a + 2 * i)));
+            __m512bh x = (__m512bh)_mm512_set1_epi32(load_4((const int8_t *)(a + t * row_a + i * pair_a)));
             _Pragma("GCC unroll 16") for (int v = 0; v < V; v++) acc[t][v] = _mm512_dpbf16_ps(acc[t][v], x, row[v]);
         }
     }
@@ -23,8 +24,10 @@ SIMD void tile_block_bf16(float *c, int64_t ld_c, const uint16_t *a, int64_t ld_
 }
 
 #include "kernel/cpu/micro/tile.inc.h"
-#define BF16_BLOCK(T, V) tile_block_bf16(cc, ld_c, a, ld_a, b, ld_b, k, accumulate, T, V)
+#define BF16_BLOCK(T, V) tile_block_bf16(cc, ld_c, a, ld_a, 2, b, ld_b, k, accumulate, T, V)
 DEFINE_TILE(tile_bf16, uint16_t, uint16_t, 2, BF16_BLOCK)
+#define BF16_T_BLOCK(T, V) tile_block_bf16(cc, ld_c, a, 2, 2 * ld_a, b, ld_b, k, accumulate, T, V)
+DEFINE_TILE_T(tile_t_bf16, uint16_t, uint16_t, 2, BF16_T_BLOCK)
 
 /* As bound_f32 of micro/bound.inc.h. */
 static int64_t bound_bf16(int64_t rounds, void *sink)
@@ -61,15 +64,16 @@ static void round_to_bf16(float *y, const float *x, int64_t n)
     }
 }
 
-/* n is a multiple of 16. The conversion of two vectors gives evens then odds; a permutation interleaves them. */
+/* The conversion of two vectors gives evens then odds; a permutation interleaves them. */
 static void bf16_pairs(uint16_t *y, const float *even, const float *odd, int64_t n)
 {
     _Alignas(64) static const uint16_t order[32] = { 0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                                      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31 };
     __m512i permutation = _mm512_load_si512(order);
     for (int64_t i = 0; i < n; i += 16) {
-        __m512i both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(odd + i), _mm512_loadu_ps(even + i));
-        _mm512_storeu_si512(y + 2 * i, _mm512_permutexvar_epi16(permutation, both));
+        __mmask16 there = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xffff;
+        __m512i   both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(there, odd + i), _mm512_maskz_loadu_ps(there, even + i));
+        _mm512_mask_storeu_epi32(y + 2 * i, there, _mm512_permutexvar_epi16(permutation, both));
     }
 }
 
@@ -77,6 +81,7 @@ void ds_micro_bf16(ds_micro *m)
 {
     m->name = "bf16";
     m->tile_bf16 = tile_bf16;
+    m->train.tile_t_bf16 = tile_t_bf16;
     m->bound_bf16 = bound_bf16;
     m->bf16_from_f32 = bf16_from_f32;
     m->round_to_bf16 = round_to_bf16;
