@@ -126,7 +126,7 @@ class Server:
                 if line == "data: [DONE]":
                     assert r.read() == b"\n"
                     return
-                if line:
+                if line and not line.startswith(":"):  # a comment is a sign of life
                     assert line.startswith("data: "), line
                     yield json.loads(line[6:])
             raise AssertionError("the stream ended without [DONE]")
