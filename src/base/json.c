@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/file.h"
 
@@ -104,4 +105,38 @@ ds_status ds_json_str(const json_t *o, const char *name, const char *key, const 
         return wrong_type(name, key, v, "a string");
     *out = json_string_value(v);
     return DS_OK;
+}
+
+/* Whether none of eight bytes needs an escape. */
+static bool eight_plain(const char *s)
+{
+    const uint64_t one = 0x0101010101010101u;
+    uint64_t       v, q, b;
+    memcpy(&v, s, 8);
+    q = v ^ one * '"';
+    b = v ^ one * '\\';
+    return !((((v - one * 0x20) & ~v) | ((q - one) & ~q) | ((b - one) & ~b)) & one * 0x80);
+}
+
+ds_status ds_json_escape(ds_buf *out, const char *s, size_t n)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t            from = 0;
+    DS_TRY(ds_buf_reserve(out, n + n / 8 + 16));
+    for (size_t i = 0; i < n; i++) {
+        while (i + 8 <= n && eight_plain(s + i))
+            i += 8;
+        if (i == n)
+            break;
+        unsigned char c = (unsigned char)s[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        char        u[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
+        const char *k = c == '\n' ? "\\n" : c == '\t' ? "\\t" : c == '\r' ? "\\r" : c == '"' ? "\\\"" : "\\\\";
+        bool        named = c == '\n' || c == '\t' || c == '\r' || c == '"' || c == '\\';
+        DS_TRY(ds_buf_add(out, s + from, i - from));
+        DS_TRY(named ? ds_buf_add(out, k, 2) : ds_buf_add(out, u, 6));
+        from = i + 1;
+    }
+    return ds_buf_add(out, s + from, n - from);
 }

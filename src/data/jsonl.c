@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
+
 const ds_fields ds_default_fields = { "id", "text", "source", "url", "language" };
 
 enum { MAX_DEPTH = 256 };
@@ -385,39 +387,10 @@ const char *ds_json_doc(ds_docs *docs, ds_doc *doc, char *s, size_t n, const ds_
     return NULL;
 }
 
-/* Whether none of eight bytes needs an escape. */
-static bool eight_plain(const char *s)
-{
-    const uint64_t one = 0x0101010101010101u;
-    uint64_t       v, q, b;
-    memcpy(&v, s, 8);
-    q = v ^ one * '"';
-    b = v ^ one * '\\';
-    return !((((v - one * 0x20) & ~v) | ((q - one) & ~q) | ((b - one) & ~b)) & one * 0x80);
-}
-
 ds_status ds_json_write_string(ds_buf *out, const char *s, size_t n)
 {
-    static const char hex[] = "0123456789abcdef";
-    DS_TRY(ds_buf_reserve(out, n + n / 8 + 16));
     DS_TRY(ds_buf_addc(out, '"'));
-    size_t from = 0;
-    for (size_t i = 0; i < n; i++) {
-        while (i + 8 <= n && eight_plain(s + i))
-            i += 8;
-        if (i == n)
-            break;
-        unsigned char c = (unsigned char)s[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        char        u[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
-        const char *k = c == '\n' ? "\\n" : c == '\t' ? "\\t" : c == '\r' ? "\\r" : c == '"' ? "\\\"" : "\\\\";
-        bool        named = c == '\n' || c == '\t' || c == '\r' || c == '"' || c == '\\';
-        DS_TRY(ds_buf_add(out, s + from, i - from));
-        DS_TRY(named ? ds_buf_add(out, k, 2) : ds_buf_add(out, u, 6));
-        from = i + 1;
-    }
-    DS_TRY(ds_buf_add(out, s + from, n - from));
+    DS_TRY(ds_json_escape(out, s, n));
     return ds_buf_addc(out, '"');
 }
 

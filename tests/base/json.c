@@ -117,6 +117,27 @@ static void files(void **state)
     assert_int_equal(ds_json_load(&v, path), DS_E_NOT_FOUND);
 }
 
+/* Every byte but those of UTF-8 characters, at every place in a word of eight, comes back from jansson. */
+static void escaped_strings_come_back(void **state)
+{
+    for (int c = 1; c < 0x80; c++)
+        for (int at = 0; at < 17; at++) {
+            char   text[18] = "北京abc\"d\\efgh";
+            ds_buf b = { 0 };
+            json_t *v;
+            text[at] = at < 6 ? text[at] : (char)c;
+            size_t n = strlen(text);
+            assert_int_equal(ds_buf_addc(&b, '"'), DS_OK);
+            assert_int_equal(ds_json_escape(&b, text, n), DS_OK);
+            assert_int_equal(ds_buf_addc(&b, '"'), DS_OK);
+            v = json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL);
+            assert_non_null(v);
+            assert_string_equal(json_string_value(v), text);
+            json_decref(v);
+            ds_buf_free(&b);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +146,7 @@ int main(void)
         cmocka_unit_test(wrong_types_name_file_field_and_both_types),
         cmocka_unit_test(malformed_text),
         cmocka_unit_test(files),
+        cmocka_unit_test(escaped_strings_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
