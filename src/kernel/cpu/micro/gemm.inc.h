@@ -25,18 +25,19 @@ typedef struct tile {
 #define FOR_TILE UNROLL FOR_T UNROLL FOR_G
 
 /* Asks for bytes before they are needed: the hardware's own prefetching stops at every 4 KiB page. Where the tokens are few,
- * memory decides the speed, and some processors then gain from a second request far ahead, into the second cache level. */
+ * memory decides the speed: 4-bit blocks then gain from requests that come evenly, and some processors from a second one far ahead,
+ * into the second cache level. Share number `share` of `shares` asks for so much of piece `piece` of a block cut in `pieces`. */
 enum { NEAR = 6144, FAR = 32768, FEW = 4 };
-#define PREFETCH_BYTES(from, bytes)                                                       \
+#define PREFETCH_SHARE(block, piece, pieces, share, shares)                               \
     {                                                                                     \
-        UNROLL for (int line = 0; line < (int)(((bytes) + 63) / 64); line++)              \
-            __builtin_prefetch((const char *)(from) + NEAR + 64 * line, 0, 3);            \
-        if (T <= FEW && p->far)                                                           \
-            UNROLL for (int line = 0; line < (int)(((bytes) + 63) / 64); line++)          \
-                __builtin_prefetch((const char *)(from) + FAR + 64 * line, 0, 2);         \
+        enum { BYTES = sizeof *(block) / (pieces), LINES = (BYTES + 63) / 64 };           \
+        const char *from = (const char *)(block) + BYTES * (piece);                       \
+        UNROLL for (int line = LINES * (share) / (shares); line < LINES * ((share) + 1) / (shares); line++) { \
+            __builtin_prefetch(from + NEAR + 64 * line, 0, 3);                            \
+            if (T <= FEW && p->far)                                                       \
+                __builtin_prefetch(from + FAR + 64 * line, 0, 2);                         \
+        }                                                                                 \
     }
-#define PREFETCH(block)                    PREFETCH_BYTES(block, sizeof *(block))
-#define PREFETCH_PART(block, part, parts)  PREFETCH_BYTES((const char *)(block) + sizeof *(block) * (size_t)(part) / (parts), sizeof *(block) / (parts))
 
 /* Adds the block sums, times the activation scale, to the totals; starts new block sums. */
 #define END_ACT_BLOCK(i)                                          \
@@ -64,10 +65,10 @@ enum { NEAR = 6144, FAR = 32768, FEW = 4 };
             const BLOCK *w[TILE_GROUPS];                                                                 \
             vi           acc[TILE_GROUPS][TILE_TOKENS];                                                  \
             UNROLL FOR_G w[g] = (const BLOCK *)p->w[g] + b;                                              \
-            UNROLL FOR_G PREFETCH(w[g])                                                                  \
             START_SUMS(SHIFT, p->sum, b, acc)                                                            \
             UNROLL for (int j = 0; j < 4; j++) {                                                         \
                 w64 lo[TILE_GROUPS], hi[TILE_GROUPS];                                                    \
+                UNROLL FOR_G PREFETCH_SHARE(w[g], 0, 1, j, 4)                                            \
                 UNROLL FOR_G {                                                                           \
                     w64 raw = w_load(w[g]->q[j]);                                                        \
                     lo[g] = w_low(raw);                                                                  \
@@ -108,7 +109,7 @@ SIMD void rows_q8_0(const tile *p, float *out, int64_t ld, const int G, const in
         const ds_x16_q8_0 *w[TILE_GROUPS];
         vi                 acc[TILE_GROUPS][TILE_TOKENS];
         UNROLL FOR_G w[g] = (const ds_x16_q8_0 *)p->w[g] + b;
-        UNROLL FOR_G PREFETCH(w[g])
+        UNROLL FOR_G PREFETCH_SHARE(w[g], 0, 1, 0, 1)
         START_SUMS(DOT8_OFFSET ? 7 : 0, p->sum, b, acc)
         UNROLL for (int j = 0; j < 8; j++) {
             w64 v[TILE_GROUPS];
@@ -187,15 +188,16 @@ SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12
             }                                                                                            \
             for (int c = 0; c < 4; c++) {                                                                \
                 vi low[TILE_GROUPS][TILE_TOKENS], high[TILE_GROUPS][TILE_TOKENS];                        \
-                UNROLL FOR_G PREFETCH_PART(w[g], c, 4)                                                   \
                 FOR_TILE low[g][t] = high[g][t] = vi_bcast(0);                                           \
                 if (G * T <= 4) { /* few sums leave registers for both halves */                         \
                     UNROLL for (int j = 0; j < 8; j++) {                                                 \
+                        UNROLL FOR_G PREFETCH_SHARE(w[g], c, 4, j, 8)                                    \
                         DOT_K(low, 0, UPPER, HAS_HIGH)                                                   \
                         DOT_K(high, 1, UPPER, HAS_HIGH)                                                  \
                     }                                                                                    \
                     SCALE_K(low, 0)                                                                      \
                 } else {                                                                                 \
+                    UNROLL FOR_G PREFETCH_SHARE(w[g], c, 4, 0, 1)                                        \
                     UNROLL for (int j = 0; j < 8; j++) DOT_K(low, 0, UPPER, HAS_HIGH)                    \
                     SCALE_K(low, 0)                                                                      \
                     UNROLL for (int j = 0; j < 8; j++) DOT_K(high, 1, UPPER, HAS_HIGH)                   \
@@ -238,7 +240,7 @@ SIMD void rows_q6_k(const tile *p, float *out, int64_t ld, const int G, const in
                 const int h = hs / 2, s = hs % 2;
                 vi        acc[4][TILE_GROUPS][TILE_TOKENS];
                 UNROLL for (int v = v0; v < v0 + V; v++) {
-                    UNROLL FOR_G PREFETCH_PART(w[g], 4 * hs + v, 16)
+                    UNROLL FOR_G PREFETCH_SHARE(w[g], hs, 4, v, 4)
                     START_SUMS(5, p->sum, p->ld_sum + 16 * b + 8 * h + 2 * v + s, acc[v])
                 }
                 UNROLL for (int j = 0; j < 4; j++)
