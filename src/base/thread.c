@@ -176,6 +176,16 @@ int ds_pool_size(const ds_pool *p)
     return p ? p->n_thread : 1;
 }
 
+void ds_wait_for(const _Atomic int64_t *at, int64_t least)
+{
+    for (int i = 0; atomic_load_explicit(at, memory_order_acquire) < least; i++) {
+        if (i < SPINS)
+            pause_cpu();
+        else
+            sched_yield();
+    }
+}
+
 static void run_shared(ds_pool *p, int64_t n_task, ds_task_fn *fn, void *arg)
 {
     uint32_t generation = atomic_load(&p->generation) + 1;
@@ -188,12 +198,7 @@ static void run_shared(ds_pool *p, int64_t n_task, ds_task_fn *fn, void *arg)
     atomic_store_explicit(&p->ticket, (uint64_t)generation << 32, memory_order_release);
     start_run(p);
     run_tasks(p, generation, 0);
-    for (int i = 0; atomic_load_explicit(&p->done, memory_order_acquire) < n_task; i++) {
-        if (i < SPINS)
-            pause_cpu();
-        else
-            sched_yield();
-    }
+    ds_wait_for(&p->done, n_task);
 }
 
 typedef struct shifted {

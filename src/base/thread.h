@@ -22,4 +22,7 @@ int       ds_pool_size(const ds_pool *p);
 /** Runs tasks 0..n_task-1 and returns when all are done. The caller works too. Tasks are handed out in order, one
  *  at a time. One run at a time per pool; a task must not call ds_pool_run on the same pool. p = NULL runs them here. */
 void ds_pool_run(ds_pool *p, int64_t n_task, ds_task_fn *fn, void *arg);
+
+/** Inside a task: waits until *at >= least, which a task with a lower number must bring about; what was written before is seen then. */
+void ds_wait_for(const _Atomic int64_t *at, int64_t least);
 #endif

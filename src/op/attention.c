@@ -19,16 +19,15 @@ static ds_tensor *attend_packed(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tenso
     ds_keep(cx, q);
     ds_keep(cx, k);
     ds_keep(cx, v);
-    ds_tensor *y = ds_out(cx, q->n, q->d), *lse = ds_step_alloc(cx, sizeof *lse);
+    ds_tensor *y = ds_saved(cx, q->n, q->d), *lse = ds_step_alloc(cx, sizeof *lse);
     size_t     bytes = (size_t)(q->n * a.heads) * sizeof(float);
     float     *sums = cx->record ? ds_step_alloc(cx, bytes) : ds_work_alloc(cx, bytes);
-    float     *room = ds_work_alloc(cx, (size_t)cx->k->attend_room(&a) * sizeof *room);
+    float     *room = ds_work_alloc(cx, (size_t)cx->k->attend_room(cx->ex, &a, q, false) * sizeof *room);
     ds_attend *kept = ds_step_alloc(cx, sizeof *kept);
     DS_OP_ALLOCATED(cx);
     *kept = a;
     *lse = (ds_tensor){ .n = q->n, .d = a.heads, .data = sums };
     cx->k->attend_fwd(cx->ex, y, lse, q, k, v, kept, room);
-    ds_keep(cx, y);
     return ds_record(cx, (ds_node){ .op = &attention_op, .out = y, .in = { q, k, v }, .saved = { lse }, .arg = kept });
 }
 
@@ -38,9 +37,11 @@ static void attention_bwd(ds_ctx *cx, const ds_node *node)
     ds_tensor *q = node->in[0], *k = node->in[1], *v = node->in[2];
     for (int i = 0; i < 3; i++)
         ds_grad(cx, node->in[i], &fresh);
-    ds_tensor *lse = node->saved[0], *delta = ds_work(cx, lse->n, lse->d);
-    if (cx->status == DS_OK)
-        cx->k->attend_bwd(cx->ex, node->out, lse, q, k, v, node->arg, delta->data);
+    ds_arena_mark mark = ds_arena_save(&cx->work);
+    float        *room = ds_work_alloc(cx, (size_t)cx->k->attend_room(cx->ex, node->arg, q, true) * sizeof *room);
+    if (room)
+        cx->k->attend_bwd(cx->ex, node->out, node->saved[0], q, k, v, node->arg, room);
+    ds_arena_release(&cx->work, mark);
 }
 
 ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, const ds_batch *b, const ds_batch *asking, int64_t layer,

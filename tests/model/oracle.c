@@ -188,7 +188,7 @@ static void same_bits(void **state)
                 for (int w = 0; w < 4; w++) {
                     train_open(&t[w], configs[c], half ? DS_BF16 : DS_F32, 0, ways[w].threads, ~0u);
                     t[w].cx.precision = half ? DS_PRECISION_BF16 : DS_PRECISION_F32;
-                    ds_batch         b = train_batch(&t[w], token, batches[2].length, batches[2].n);
+                    ds_batch         b = train_batch(&t[w], token, batches[2 + dropout].length, batches[2 + dropout].n);
                     ds_train_options o = { .recompute = ways[w].recompute, .dropout = dropout ? 0.2f : 0, .seed = 3, .counter = 7 };
                     train_step(&t[w], &b, target, &o); /* what the first step leaves behind must not matter */
                     loss[w] = train_step(&t[w], &b, target, &o);
