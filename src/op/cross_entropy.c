@@ -63,7 +63,7 @@ ds_tensor *ds_cross_entropy(ds_ctx *cx, ds_tensor *hidden, const ds_weight *head
     ds_tensor    *loss = ds_out(cx, 1, 1);
     bool          need = cx->record && hidden->learn;
     float        *dx = need ? ds_work_alloc(cx, (size_t)(n * head->cols) * sizeof *dx) : NULL;
-    ds_arena      *passing = cx->record ? &cx->work : &cx->step;
+    ds_arena      *passing = ds_work_arena(cx);
     ds_arena_mark mark = ds_arena_save(passing);
     int64_t       rows = BLOCK_BYTES / 4 / head->rows / LEAST_ROWS * LEAST_ROWS;
     rows = rows < LEAST_ROWS ? LEAST_ROWS : rows > n ? n : rows;

@@ -39,21 +39,31 @@ void ds_ctx_free(ds_ctx *cx)
     *cx = (ds_ctx){ 0 };
 }
 
-enum { TRAINING_BLOCK = 64 << 20 }; /* activations of a block of a model are megabytes each: small arena blocks would waste ends */
+enum { TRAINING_BLOCK = 256 << 20 }; /* only what is touched of a block is resident: small ones would waste their ends */
+
+static bool trains(const ds_ctx *cx)
+{
+    return cx->record || cx->backward || cx->forget;
+}
 
 static void *take(ds_ctx *cx, ds_arena *a, size_t bytes)
 {
     if (cx->status != DS_OK)
         return NULL;
-    if ((cx->record || cx->backward) && !a->block_size)
+    if (trains(cx) && !a->block_size)
         a->block_size = TRAINING_BLOCK;
     void *p = ds_arena_alloc(a, bytes);
     return p ? p : ds_ctx_fail(cx, DS_E_NOMEM, __FILE__, __LINE__, "%s", ds_error());
 }
 
+ds_arena *ds_work_arena(ds_ctx *cx)
+{
+    return trains(cx) ? &cx->work : &cx->step;
+}
+
 void *ds_work_alloc(ds_ctx *cx, size_t bytes)
 {
-    return take(cx, cx->record || cx->backward ? &cx->work : &cx->step, bytes);
+    return take(cx, ds_work_arena(cx), bytes);
 }
 
 void *ds_step_alloc(ds_ctx *cx, size_t bytes)

@@ -45,6 +45,7 @@ typedef struct ds_ctx {
     ds_precision             precision;
     bool                     record;   /* append to the tape */
     bool                     backward; /* ds_backward runs */
+    bool                     forget;   /* between training's passes, or in a block that backward will run again: nothing is kept */
     ds_node                 *tape;     /* last recorded op */
     ds_status                status;   /* first failure; ops do nothing after it */
     char                     message[512];
@@ -70,6 +71,8 @@ ds_tensor *ds_remade(ds_ctx *cx, int64_t n, int64_t d);
 /** Memory that lives until the end of the block (work) or step, 64-byte aligned; NULL and the context failed without. */
 void *ds_work_alloc(ds_ctx *cx, size_t bytes);
 void *ds_step_alloc(ds_ctx *cx, size_t bytes);
+/** Where ds_work_alloc allocates: `work` in training, `step` elsewhere. */
+ds_arena *ds_work_arena(ds_ctx *cx);
 
 /** Records an op when the context records and one of its inputs or weights learns; marks `out` as learning then. Returns out. */
 ds_tensor *ds_record(ds_ctx *cx, ds_node node);

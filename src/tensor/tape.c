@@ -97,6 +97,7 @@ static void recompute_bwd(ds_ctx *cx, const ds_node *node)
     cx->backward = false;
     cx->record = true;
     b->fn(cx, b->arg, x);
+    ds_arena_release(&cx->work, work);
     cx->backward = true;
     cx->record = false;
     walk(cx);
@@ -156,8 +157,10 @@ ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor 
     *b = (block){ .fn = fn, .arg = arg, .x = memcpy(copy, x->data, bytes) };
     bool need = x->learn;
     cx->record = false;
+    cx->forget = true;
     ds_tensor *y = forgotten(cx, fn, arg, x);
     cx->record = true;
+    cx->forget = false;
     if (y && y->learn)
         push(cx, &recompute_op, y, b, need);
     return y;

@@ -71,12 +71,13 @@ static ds_status pass(ds_engine *e, const ds_rows *rows, const ds_train_options 
 {
     ds_batch b = { .n = rows->n, .n_span = rows->n_span, .token = rows->token, .span = rows->span };
     e->cx.record = learn;
+    e->cx.forget = !learn;
     ds_tensor *loss = ds_dense_loss(&e->cx, &e->net.dense, &b, rows->target, o);
     ds_status  st = ds_ctx_status(&e->cx);
     *sum = st == DS_OK ? (double)loss->data[0] / o->scale * (double)rows->n_target : NAN;
     if (st == DS_OK && learn)
         st = ds_backward(&e->cx, loss);
-    e->cx.record = false;
+    e->cx.record = e->cx.forget = false;
     ds_ctx_reset(&e->cx);
     return st;
 }

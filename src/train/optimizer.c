@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { BLOCK = 64 << 20 }; /* state of many weights shares blocks: one for each would waste the ends of huge pages */
+enum { BLOCK = 256 << 20 }; /* state of many weights shares blocks: one for each would waste the ends of huge pages */
 
 typedef struct slot {
     ds_weight *w;
