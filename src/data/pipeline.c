@@ -16,8 +16,8 @@
 #include "base/file.h"
 #include "base/options.h"
 #include "data/pack.h"
+#include "data/segment_model.h"
 #include "data/util.h"
-#include "deepseek/segment.h"
 
 enum { SPILL_MAGIC = 0x50535344 };
 
@@ -41,14 +41,21 @@ typedef struct seg_worker {
     ds_segment_scratch *scratch;
 } seg_worker;
 
-static size_t segment_run(void *user, const char *s, size_t n, uint32_t *ends)
+static size_t segment_runs(void *user, const char *s, const ds_seg_word *run, size_t n_run, uint32_t *end)
 {
     seg_worker *w = user;
     ds_seg_word word;
-    size_t      k = 0;
-    ds_segment_begin(w->model, w->scratch, s, n);
-    while (ds_segment_next(w->model, w->scratch, &word))
-        ends[k++] = (uint32_t)word.end;
+    size_t      k = 0, r = 0;
+    bool        more = true;
+    ds_segment_begin_runs(w->scratch, s, run, n_run);
+    while (more) {
+        more = ds_segment_next(w->model, w->scratch, &word);
+        for (; r < n_run && (!more || word.begin >= run[r].end); r++)
+            if (k == 0 || end[k - 1] != run[r].end) /* a model of one's own may take its last character for white space */
+                end[k++] = (uint32_t)run[r].end;
+        if (more)
+            end[k++] = (uint32_t)word.end;
+    }
     return k;
 }
 
@@ -476,7 +483,7 @@ static ds_status setup(engine *e)
     for (int i = 0; e->p->segmenter && i < n; i++) {
         if (!e->seg && !(e->seg = ds_calloc((size_t)n, sizeof *e->seg)))
             return DS_E_NOMEM;
-        e->seg[i] = (seg_worker){ { segment_run, &e->seg[i] }, e->p->segmenter, NULL };
+        e->seg[i] = (seg_worker){ { segment_runs, &e->seg[i] }, e->p->segmenter, NULL };
         DS_TRY(ds_segment_scratch_create(&e->seg[i].scratch));
         if (e->cx)
             e->cx[i].seg = &e->seg[i].seg;

@@ -13,10 +13,14 @@
 #include "data/segment_train.h"
 
 struct ds_segment_scratch {
-    seg_chunk   chunk;
-    const char *text;
-    size_t      n, at;
-    int         next; /* atom the next word begins with */
+    seg_chunk          chunk;
+    const char        *text;
+    const ds_seg_word *run; /* stretches still to read */
+    size_t             n_run, at;
+    ds_seg_word        whole; /* the run of a text that has only one */
+    seg_part           part[SEG_PARTS];
+    int                n_part, this; /* the part that words are taken from */
+    int                next; /* atom the next word begins with */
 };
 
 ds_status ds_seg_new(ds_seg **out)
@@ -72,16 +76,16 @@ static inline void node_scores(const seg_chunk *c, int i, int64_t s[SEG_TAGS])
 
 /* Viterbi. A word begins (B, S) after one that ended (E, S), and goes on (M, E) after it began (B, M): every tag has two possible
  * predecessors, and bit y of from[i] says that the second one is better for tag y. */
-void ds_seg_best_path(const ds_seg *m, seg_chunk *c)
+void ds_seg_best_path(const ds_seg *m, seg_chunk *c, seg_part p)
 {
     uint8_t from[SEG_CHUNK];
     int64_t v[SEG_TAGS], s[SEG_TAGS];
     const int32_t(*t)[SEG_TAGS] = m->trans;
-    node_scores(c, 0, s);
+    node_scores(c, p.from, s);
     v[SEG_B] = s[SEG_B];
     v[SEG_S] = s[SEG_S];
     v[SEG_M] = v[SEG_E] = SEG_NEVER;
-    for (int i = 1; i < c->n; i++) {
+    for (int i = p.from + 1; i < p.to; i++) {
         int64_t b1 = v[SEG_E] + t[SEG_E][SEG_B], b2 = v[SEG_S] + t[SEG_S][SEG_B];
         int64_t s1 = v[SEG_E] + t[SEG_E][SEG_S], s2 = v[SEG_S] + t[SEG_S][SEG_S];
         int64_t m1 = v[SEG_B] + t[SEG_B][SEG_M], m2 = v[SEG_M] + t[SEG_M][SEG_M];
@@ -96,38 +100,81 @@ void ds_seg_best_path(const ds_seg *m, seg_chunk *c)
     static const uint8_t before[2][SEG_TAGS] = { { [SEG_B] = SEG_E, [SEG_S] = SEG_E, [SEG_M] = SEG_B, [SEG_E] = SEG_B },
                                                  { [SEG_B] = SEG_S, [SEG_S] = SEG_S, [SEG_M] = SEG_M, [SEG_E] = SEG_M } };
     uint8_t tag = v[SEG_E] > v[SEG_S] ? SEG_E : SEG_S;
-    for (int i = c->n - 1; i >= 0; i--) {
+    for (int i = p.to - 1; i >= p.from; i--) {
         c->tag[i] = tag;
-        if (i)
+        if (i > p.from)
             tag = before[from[i] >> tag & 1][tag];
     }
 }
 
-void ds_segment_begin(const ds_seg *m, ds_segment_scratch *s, const char *text, size_t n)
+void ds_segment_begin_runs(ds_segment_scratch *s, const char *text, const ds_seg_word *run, size_t n_run)
 {
     s->text = text;
-    s->n = n;
-    s->at = 0;
-    s->chunk.n = s->next = 0;
+    s->run = run;
+    s->n_run = n_run;
+    s->at = n_run ? run->begin : 0;
+    s->n_part = s->this = s->next = 0;
+}
+
+void ds_segment_begin(const ds_seg *m, ds_segment_scratch *s, const char *text, size_t n)
+{
+    s->whole = (ds_seg_word) { 0, n };
+    ds_segment_begin_runs(s, text, &s->whole, 1);
+}
+
+/* Reads the next parts. One that the chunk's end cut off is left for the next chunk, which begins with it. */
+static void read_parts(const ds_seg *m, ds_segment_scratch *s)
+{
+    seg_chunk *c = &s->chunk;
+    int        end = 0;
+    s->n_part = 0;
+    while (s->n_run && s->n_part < SEG_PARTS && end < SEG_BATCH) {
+        seg_part p = { .from = s->n_part ? end + SEG_PAD : 0 };
+        size_t   at = s->at;
+        ds_seg_read_atoms(m, s->text, s->run->end, &at, c, &p);
+        if (p.from && p.to == SEG_CHUNK)
+            break;
+        s->at = at;
+        if (p.to > p.from) {
+            s->part[s->n_part++] = p;
+            end = p.to;
+        }
+        if (at >= s->run->end && --s->n_run)
+            s->at = (++s->run)->begin;
+    }
+    c->n = end;
+}
+
+static void decide(const ds_seg *m, ds_segment_scratch *s)
+{
+    for (int i = 0; i < s->n_part; i++)
+        ds_seg_fetch(m, &s->chunk, s->part[i]);
+    for (int i = 0; i < s->n_part; i++)
+        ds_seg_match(m, &s->chunk, s->part[i]);
+    ds_seg_scores(m, &s->chunk);
+    for (int i = 0; i < s->n_part; i++)
+        ds_seg_best_path(m, &s->chunk, s->part[i]);
 }
 
 int ds_segment_next(const ds_seg *m, ds_segment_scratch *s, ds_seg_word *w)
 {
-    seg_chunk *c = &s->chunk;
-    if (s->next == c->n) {
-        s->next = 0;
-        ds_seg_read_atoms(m, s->text, s->n, &s->at, c);
-        if (c->n == 0)
+    const seg_chunk *c = &s->chunk;
+    if (s->this == s->n_part) {
+        s->this = s->next = 0;
+        read_parts(m, s);
+        if (s->n_part == 0)
             return 0;
-        ds_seg_match(m, c);
-        ds_seg_scores(m, c);
-        ds_seg_best_path(m, c);
+        decide(m, s);
     }
     const seg_atom *a = c->atom + SEG_PAD;
     w->begin = a[s->next].begin;
-    while (s->next < c->n - 1 && (c->tag[s->next] == SEG_B || c->tag[s->next] == SEG_M))
+    while (c->tag[s->next] == SEG_B || c->tag[s->next] == SEG_M) /* a part's last tag is neither */
         s->next++;
     w->end = a[s->next++].end;
+    if (s->next == s->part[s->this].to) {
+        s->next += SEG_PAD;
+        s->this++;
+    }
     return 1;
 }
 

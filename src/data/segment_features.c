@@ -95,18 +95,18 @@ static bool read_atom(const ds_seg *m, const char *text, size_t n, size_t at, se
     return true;
 }
 
-void ds_seg_read_atoms(const ds_seg *m, const char *text, size_t n, size_t *at, seg_chunk *c)
+void ds_seg_read_atoms(const ds_seg *m, const char *text, size_t n, size_t *at, seg_chunk *c, seg_part *p)
 {
     size_t    i = *at;
     seg_atom *out = c->atom + SEG_PAD;
-    c->n = 0;
+    c->n = p->from;
     while (i < n && c->n < SEG_CHUNK) {
         seg_atom *a = &out[c->n];
         if (!read_atom(m, text, n, i, a)) {
             uint16_t id;
             uint8_t  type;
             i += (size_t)read_char(m, text + i, n - i, &id, &type);
-            if (c->n)
+            if (c->n > p->from)
                 break;
             continue;
         }
@@ -116,8 +116,9 @@ void ds_seg_read_atoms(const ds_seg *m, const char *text, size_t n, size_t *at, 
             break;
     }
     *at = i;
-    memset(c->atom, 0, SEG_PAD * sizeof *c->atom);
-    memset(out + c->n, 0, SEG_PAD * sizeof *c->atom);
+    p->to = c->n;
+    memset(out + p->from - SEG_PAD, 0, SEG_PAD * sizeof *out);
+    memset(out + p->to, 0, SEG_PAD * sizeof *out);
 }
 
 static inline int at_most(int x, int cap)
@@ -127,13 +128,13 @@ static inline int at_most(int x, int cap)
 
 /* Marks the words that begin at i, and steps the search for the cheapest word path (from the right: best[i] is the cost
  * of the text from i on). */
-static void match_at(const ds_seg *m, seg_chunk *c, int i)
+static void match_at(const ds_seg *m, seg_chunk *c, int i, int end)
 {
     const seg_atom    *a = c->atom + SEG_PAD;
     const ds_dat      *d = &m->lex.dat;
     const ds_dat_node *node = d->node;
     int32_t            best = c->best[i + 1] + m->lex.unknown_cost;
-    int                step = 1, longest = 0, most = at_most(c->n, i + SEG_WORD_MAX);
+    int                step = 1, longest = 0, most = at_most(end, i + SEG_WORD_MAX);
     uint32_t           at = 0;
     for (int k = i; k < most && node[at].base != DS_DAT_LEAF; k++) {
         if (!(at = ds_dat_step(d, at, a[k].id)))
@@ -162,9 +163,9 @@ static void match_at(const ds_seg *m, seg_chunk *c, int i)
 }
 
 /* Places in the path: S, B2 E2, B3 M3 E3, B4 M4 (second) M4 (later) E4; 4 stands for 4 and longer. */
-static void mark_path(seg_chunk *c)
+static void mark_path(seg_chunk *c, seg_part part)
 {
-    for (int i = 0; i < c->n;) {
+    for (int i = part.from; i < part.to;) {
         int      len = c->step[i];
         uint8_t *p = c->place + 1 + i;
         if (len == 1) {
@@ -184,17 +185,26 @@ static void mark_path(seg_chunk *c)
         }
         i += len;
     }
-    c->place[0] = c->place[c->n + 1] = 0;
+    c->place[part.from] = c->place[part.to + 1] = 0;
 }
 
-void ds_seg_match(const ds_seg *m, seg_chunk *c)
+void ds_seg_fetch(const ds_seg *m, const seg_chunk *c, seg_part p)
 {
-    memset(c->ends, 0, (size_t)c->n);
-    memset(c->inside, 0, (size_t)c->n);
-    c->best[c->n] = 0;
-    for (int i = c->n - 1; i >= 0; i--)
-        match_at(m, c, i);
-    mark_path(c);
+    const ds_dat_node *node = m->lex.dat.node;
+    const seg_atom    *a = c->atom + SEG_PAD;
+    for (int i = p.from; i + 1 < p.to; i++)
+        __builtin_prefetch(&node[node[ds_dat_step(&m->lex.dat, 0, a[i].id)].base + a[i + 1].id]);
+}
+
+void ds_seg_match(const ds_seg *m, seg_chunk *c, seg_part p)
+{
+    memset(c->begins + p.to, 0, SEG_PAD);
+    memset(c->ends + p.from, 0, (size_t)(p.to - p.from) + SEG_PAD);
+    memset(c->inside + p.from, 0, (size_t)(p.to - p.from) + SEG_PAD);
+    c->best[p.to] = 0;
+    for (int i = p.to - 1; i >= p.from; i--)
+        match_at(m, c, i, p.to);
+    mark_path(c, p);
 }
 
 static inline uint64_t mix(uint64_t k)

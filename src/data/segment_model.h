@@ -21,6 +21,8 @@ enum { SEG_ID_EDGE, SEG_ID_LETTERS, SEG_ID_DIGITS, SEG_ID_UNKNOWN, SEG_ID_FIRST,
 
 enum {
     SEG_CHUNK = 1024,   /* most atoms decided together */
+    SEG_BATCH = 256,    /* parts are added to a chunk until it has so many */
+    SEG_PARTS = 128,    /* most parts of a chunk */
     SEG_PAD = 2,        /* edge atoms before and after */
     SEG_ROWS = 16,      /* rows of weights that an atom has */
     SEG_WORD_MAX = 16,  /* longest lexicon word, in atoms */
@@ -87,11 +89,17 @@ struct ds_seg {
     seg_tagger  tagger;
 };
 
-/* One chunk at work. Atoms 0..1 and n+2..n+3 are edges. */
+/* Atoms [from, to) that are decided together. */
+typedef struct seg_part {
+    int from, to;
+} seg_part;
+
+/* One chunk at work: parts with SEG_PAD edge atoms before, between and after them. The scores of many parts are looked up at once,
+ * so that the memory's latency is paid once. Atom i is atom[SEG_PAD + i]. */
 typedef struct seg_chunk {
     seg_atom atom[SEG_CHUNK + 2 * SEG_PAD];
-    int      n;
-    uint8_t  begins[SEG_CHUNK + 1], ends[SEG_CHUNK + 1], inside[SEG_CHUNK + 1], place[SEG_CHUNK + 2];
+    int      n; /* atoms, with the edges between parts */
+    uint8_t  begins[SEG_CHUNK + SEG_PAD], ends[SEG_CHUNK + SEG_PAD], inside[SEG_CHUNK + SEG_PAD], place[SEG_CHUNK + SEG_PAD];
     int32_t  best[SEG_CHUNK + 1];
     uint8_t  step[SEG_CHUNK + 1];
     union {
@@ -101,13 +109,15 @@ typedef struct seg_chunk {
     uint8_t tag[SEG_CHUNK];
 } seg_chunk;
 
-/** Reads atoms from text[*at..n) until a sentence ends, white space follows, or the chunk is full; moves *at past them and
- *  past white space. c->n = 0 when only white space was left. */
-void ds_seg_read_atoms(const ds_seg *m, const char *text, size_t n, size_t *at, seg_chunk *c);
+/** Reads a part, from atom p->from on, of text[*at..n): until a sentence ends, white space follows, or the chunk is full. Moves *at
+ *  past it and past white space. Sets c->n = p->to; the part is empty when only white space was left. */
+void ds_seg_read_atoms(const ds_seg *m, const char *text, size_t n, size_t *at, seg_chunk *c, seg_part *p);
 /** The kind of a code point, whatever the model. */
 int  ds_seg_type_of(int32_t cp);
-/** Fills begins, ends, inside and place from the lexicon. */
-void ds_seg_match(const ds_seg *m, seg_chunk *c);
+/** Asks the memory for what ds_seg_match will need of the lexicon: the second step from an atom goes anywhere. */
+void ds_seg_fetch(const ds_seg *m, const seg_chunk *c, seg_part p);
+/** Fills begins, ends, inside and place of a part and of the edges after it, from the lexicon. */
+void ds_seg_match(const ds_seg *m, seg_chunk *c, seg_part p);
 /** Keys of the hashed features of bigram (j, j+1), skip pair and trigram around atom i (indices into c->atom). */
 static inline uint64_t seg_key2(const seg_chunk *c, int i)
 {
@@ -122,7 +132,7 @@ uint32_t  ds_seg_hash_find(const seg_hash *h, uint64_t key);
 /** Slot of a key, added when absent. */
 ds_status ds_seg_hash_add(seg_hash *h, uint64_t key, uint32_t *slot);
 void      ds_seg_hash_free(seg_hash *h);
-/** Fills c->row for all atoms of the chunk (after seg_match). */
+/** Fills c->row for all atoms of the chunk (after ds_seg_match). */
 void ds_seg_rows(const ds_seg *m, seg_chunk *c);
 /** Sets the layout for n_id characters. */
 void ds_seg_layout_set(ds_seg *m);
@@ -133,6 +143,9 @@ ds_status ds_seg_fast_make(ds_seg *m);
 void      ds_seg_fast_free(seg_fast **f);
 /** Fills c->score: for each atom and tag the sum of the weights in the rows that ds_seg_rows would list. */
 void ds_seg_scores(const ds_seg *m, seg_chunk *c);
-/** Fills c->tag from c->score. */
-void ds_seg_best_path(const ds_seg *m, seg_chunk *c);
+/** Fills c->tag of a part from c->score. */
+void ds_seg_best_path(const ds_seg *m, seg_chunk *c, seg_part p);
+/** As ds_segment_begin on several stretches of a text, in order: each is divided by itself, as if it were the whole text. `run` must
+ *  stay as well. */
+void ds_segment_begin_runs(ds_segment_scratch *s, const char *text, const ds_seg_word *run, size_t n_run);
 #endif

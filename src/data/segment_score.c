@@ -119,22 +119,41 @@ static inline uint32_t find(const seg_fast *f, uint64_t h, uint64_t key)
     }
 }
 
-static void look_up(const seg_fast *f, const seg_chunk *c, found *x)
+/* The row of a character and its place in the path. */
+static inline const int16_t *char_row(const ds_seg *m, const seg_chunk *c, int i)
 {
-    int n_pair = c->n + 2 * SEG_PAD - 1, n_triple = n_pair - 1;
+    return m->w + (m->at.charp + c->atom[i + SEG_PAD].id * 10u + c->place[i + 1]) * (size_t)SEG_TAGS;
+}
+
+/* Each loop asks for the memory that the next ones read. */
+static void look_up(const ds_seg *m, const seg_chunk *c, found *x)
+{
+    const seg_fast *f = m->fast;
+    int             n_pair = c->n + 2 * SEG_PAD - 1, n_triple = n_pair - 1;
+    for (int i = 0; i < c->n; i++) {
+        __builtin_prefetch(char_row(m, c, i));
+        __builtin_prefetch(m->w + (m->at.uni + c->atom[i + SEG_PAD].id * 5u) * SEG_TAGS);
+    }
     for (int i = 0; i < n_pair; i++) {
         x->hash[0][i] = mix(pair_key(c->atom + i));
         __builtin_prefetch(&f->entry[x->hash[0][i] & f->mask]);
     }
-    for (int i = 0; i < n_triple; i++)
-        x->hash[1][i] = mix(triple_key(c->atom + i));
+    for (int i = 0; i < n_triple; i++) {
+        uint64_t h = mix(triple_key(c->atom + i)), bit = h >> 40 & f->maybe_mask;
+        x->hash[1][i] = h;
+        x->slot[1][i] = f->maybe[bit / 64] >> bit % 64 & 1;
+        if (x->slot[1][i])
+            __builtin_prefetch(&f->entry[h & f->mask]);
+    }
     for (int i = 0; i < n_pair; i++) {
         x->slot[0][i] = find(f, x->hash[0][i], pair_key(c->atom + i));
         __builtin_prefetch(f->near[x->slot[0][i]]);
     }
     for (int i = 0; i < n_triple; i++) {
-        uint64_t h = x->hash[1][i], bit = h >> 40 & f->maybe_mask;
-        x->slot[1][i] = f->maybe[bit / 64] >> bit % 64 & 1 ? find(f, h, triple_key(c->atom + i)) : 0;
+        if (!x->slot[1][i])
+            continue;
+        x->slot[1][i] = find(f, x->hash[1][i], triple_key(c->atom + i));
+        __builtin_prefetch(f->near[x->slot[1][i]]);
     }
 }
 
@@ -155,7 +174,7 @@ static inline four dense(const ds_seg *m, const seg_chunk *c, int i, uint32_t ki
     uint32_t          dict = (c->begins[i] * 6u + c->ends[i]) * 6u + c->inside[i];
     return four_at(m->w + (size_t)(l->type + kinds) * SEG_TAGS) + four_at(m->w + (size_t)(l->dict + dict) * SEG_TAGS) +
            four_at(m->w + (size_t)(l->path + (p[0] * 10u + p[1]) * 10u + p[2]) * SEG_TAGS) +
-           four_at(m->w + (size_t)(l->charp + c->atom[i + SEG_PAD].id * 10u + p[1]) * SEG_TAGS);
+           four_at(char_row(m, c, i));
 }
 
 void ds_seg_scores(const ds_seg *m, seg_chunk *c)
@@ -164,7 +183,7 @@ void ds_seg_scores(const ds_seg *m, seg_chunk *c)
     const int16_t  *uni = m->w + (size_t)m->at.uni * SEG_TAGS;
     found           x;
     uint32_t        kinds = 0;
-    look_up(f, c, &x);
+    look_up(m, c, &x);
     for (int k = 0; k < 4; k++)
         kinds = kinds << 3 | c->atom[k].type;
     for (int i = 0; i < c->n; i++) {

@@ -33,7 +33,7 @@ static void load_chunk(const trainer *t, const train_item *it, seg_chunk *c)
     memset(c->atom, 0, SEG_PAD * sizeof *c->atom);
     memcpy(out, t->atom + it->first, (size_t)it->n * sizeof *out);
     memset(out + it->n, 0, SEG_PAD * sizeof *out);
-    ds_seg_match(t->m, c);
+    ds_seg_match(t->m, c, (seg_part) { 0, c->n });
 }
 
 /* The tag of the atom [a->begin, a->end), given which byte offsets begin a word. */
@@ -48,7 +48,8 @@ static ds_status add_line(trainer *t, seg_chunk *c)
 {
     uint8_t gold[SEG_CHUNK];
     for (size_t at = 0; at < t->raw.len;) {
-        ds_seg_read_atoms(t->m, t->raw.data, t->raw.len, &at, c);
+        seg_part whole = { 0 };
+        ds_seg_read_atoms(t->m, t->raw.data, t->raw.len, &at, c, &whole);
         for (int i = 0; i < c->n; i++)
             gold[i] = gold_tag((const uint8_t *)t->start.data, &c->atom[SEG_PAD + i]);
         if (c->n) {

@@ -246,14 +246,29 @@ static ds_word *new_word(ds_words *out)
     return &out->w[out->n++];
 }
 
+static ds_word word_of(const char *s, size_t start, size_t end, uint32_t chars, unsigned classes, bool symbol)
+{
+    return (ds_word){ (uint32_t)start, (uint32_t)(end - start), chars, (uint8_t)classes, symbol,
+                      (classes & (DS_CH_LETTER | DS_CH_CJK)) != 0, XXH3_64bits(s + start, end - start) };
+}
+
 static ds_status add_word(ds_words *out, const char *s, size_t start, size_t end, uint32_t chars, unsigned classes,
                           bool symbol)
 {
     ds_word *w = new_word(out);
     if (!w)
         return DS_E_NOMEM;
-    *w = (ds_word){ (uint32_t)start, (uint32_t)(end - start), chars, (uint8_t)classes, symbol,
-                    (classes & (DS_CH_LETTER | DS_CH_CJK)) != 0, XXH3_64bits(s + start, end - start) };
+    *w = word_of(s, start, end, chars, classes, symbol);
+    return DS_OK;
+}
+
+/* A run of CJK characters, to be divided later: no characters for now. */
+static ds_status add_run(ds_words *out, size_t start, size_t end)
+{
+    ds_word *w = new_word(out);
+    if (!w)
+        return DS_E_NOMEM;
+    *w = (ds_word){ .start = (uint32_t)start, .len = (uint32_t)(end - start) };
     return DS_OK;
 }
 
@@ -321,27 +336,54 @@ static uint32_t count_few(const char *s, size_t n)
     return chars;
 }
 
-static ds_status add_segmented(ds_words *out, const char *s, size_t start, size_t end, const ds_segmenter *seg)
+/* The runs that add_run noted, and room for the ends of their words. */
+static ds_status list_runs(ds_words *out, size_t n_run)
 {
-    uint32_t  small[512], *ends = small;
-    size_t    room = (end - start) / 2 + 1; /* a CJK character has at least 3 bytes; some margin */
-    ds_status st = DS_OK;
-    if (room > sizeof small / sizeof *small && !(ends = ds_malloc(room * sizeof *ends)))
-        return DS_E_NOMEM;
-    size_t n = seg->fn(seg->user, s + start, end - start, ends), from = 0;
-    for (size_t i = 0; i < n && st == DS_OK; i++) {
-        size_t to = ends[i];
-        st = add_word(out, s, start + from, start + to, count_few(s + start + from, to - from), DS_CH_CJK,
-                      false);
-        from = to;
+    size_t chars = 0, k = 0;
+    DS_TRY(ds_grow((void **)&out->run, &out->run_cap, n_run, sizeof *out->run));
+    for (size_t i = 0; i < out->n; i++) {
+        const ds_word *w = &out->w[i];
+        if (w->chars)
+            continue;
+        out->run[k++] = (ds_seg_word) { w->start, w->start + w->len };
+        chars += w->len / 3; /* a CJK character has at least 3 bytes */
     }
-    if (ends != small)
-        ds_free(ends);
-    return st;
+    return ds_grow((void **)&out->end, &out->end_cap, chars, sizeof *out->end);
+}
+
+/* Puts the words of each run in its place, from the last one back: there are at least as many words as runs. */
+static ds_status expand_runs(ds_words *out, const char *s, size_t n_run, size_t n_end)
+{
+    size_t n = out->n, to = n - n_run + n_end;
+    DS_TRY(ds_grow((void **)&out->w, &out->cap, to, sizeof *out->w));
+    out->n = to;
+    while (n_run) {
+        ds_word run = out->w[--n];
+        if (run.chars) {
+            out->w[--to] = run;
+            continue;
+        }
+        for (bool more = true; more;) {
+            uint32_t end = out->end[--n_end];
+            more = n_end && out->end[n_end - 1] > run.start;
+            uint32_t start = more ? out->end[n_end - 1] : run.start;
+            out->w[--to] = word_of(s, start, end, count_few(s + start, end - start), DS_CH_CJK, false);
+        }
+        n_run--;
+    }
+    return DS_OK;
+}
+
+/* The segmenter is given all runs at once: it works best on many. */
+static ds_status segment_runs(ds_words *out, const char *s, size_t n_run, const ds_segmenter *seg)
+{
+    DS_TRY(list_runs(out, n_run));
+    return expand_runs(out, s, n_run, seg->fn(seg->user, s, out->run, n_run, out->end));
 }
 
 ds_status ds_words_split(ds_words *out, const char *s, size_t n, const ds_segmenter *seg)
 {
+    size_t n_run = 0;
     out->n = 0;
     ds_char_class(0); /* make the tables */
     for (size_t i = 0; i < n;) {
@@ -353,7 +395,8 @@ ds_status ds_words_split(ds_words *out, const char *s, size_t n, const ds_segmen
             i += len;
         } else if (k & DS_CH_CJK && seg && seg->fn) {
             i = skip_cjk(s, n, i);
-            DS_TRY(add_segmented(out, s, start, i, seg));
+            n_run++;
+            DS_TRY(add_run(out, start, i));
         } else if (k & DS_CH_CJK) {
             i += len;
             DS_TRY(add_word(out, s, start, i, 1, k, false));
@@ -370,11 +413,13 @@ ds_status ds_words_split(ds_words *out, const char *s, size_t n, const ds_segmen
             DS_TRY(add_word(out, s, start, i, chars, k, ds_is_listed_punct(c)));
         }
     }
-    return DS_OK;
+    return n_run ? segment_runs(out, s, n_run, seg) : DS_OK;
 }
 
 void ds_words_free(ds_words *w)
 {
     ds_free(w->w);
+    ds_free(w->run);
+    ds_free(w->end);
     *w = (ds_words){ 0 };
 }

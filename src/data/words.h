@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
+#include "deepseek/segment.h"
 
 enum {
     DS_CH_LETTER = 1,  /* Unicode L*, without the characters below */
@@ -82,13 +83,16 @@ typedef struct ds_word {
 } ds_word;
 
 typedef struct ds_words {
-    ds_word *w;
-    size_t   n, cap;
+    ds_word     *w;
+    size_t       n, cap;
+    ds_seg_word *run; /* scratch */
+    uint32_t    *end;
+    size_t       run_cap, end_cap;
 } ds_words;
 
-/** Divides a run of CJK characters s[0..n) into words: writes the end offset of each to ends[] (room for one per
- *  character) and returns how many. */
-typedef size_t ds_segment_fn(void *user, const char *s, size_t n, uint32_t *ends);
+/** Divides runs of CJK characters of the text s into words: writes the end of each, counted from s, to end[] (room for one per
+ *  character) and returns how many. Every run's own end is among them. */
+typedef size_t ds_segment_fn(void *user, const char *s, const ds_seg_word *run, size_t n_run, uint32_t *end);
 typedef struct ds_segmenter {
     ds_segment_fn *fn; /* NULL: every character is a word */
     void          *user;

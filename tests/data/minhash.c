@@ -46,7 +46,7 @@ static void takes_the_words_it_is_given(void **state)
                               { .start = 6, .len = 6, .classes = DS_CH_CJK },
                               { .start = 12, .len = 3, .classes = DS_CH_PUNCT },
                               { .start = 15, .len = 6, .classes = DS_CH_CJK } };
-    ds_words          words = { w, 4, 4 };
+    ds_words          words = { .w = w, .n = 4, .cap = 4 };
     ds_shingles       a = { 0 }, b = { 0 }, c = { 0 };
     ds_shingle_opts   fold = { DS_SHINGLE_SEGMENTED, 2, true }, plain = { DS_SHINGLE_SEGMENTED, 2, false };
     assert_int_equal(ds_shingles_from_words(&a, &fold, simple, &words), DS_OK);

@@ -122,13 +122,46 @@ static void covers_any_bytes(void **state)
     }
 }
 
+/* Stretches of a text are divided as each is alone, however many fit in a chunk. */
+static void runs_are_cut_as_if_alone(void **state)
+{
+    enum { RUNS = 60, LONG = 30 };
+    static const char *piece[] = { "中国", "人民", "的", "研究", "生命", "起源", "结婚", "和尚", "。", "3", "a", " " };
+    ds_buf             b = { 0 };
+    ds_seg_word        run[RUNS], w, alone;
+    ds_segment_scratch *one;
+    assert_int_equal(ds_segment_scratch_create(&one), DS_OK);
+    for (int r = 0; r < RUNS; r++) {
+        int len = r == LONG ? 2000 : (int)(ds_uniform(3, (uint64_t)r, 0) * 12); /* some are empty */
+        run[r].begin = b.len;
+        for (int i = 0; i < len; i++)
+            ds_buf_adds(&b, piece[(size_t)(ds_uniform(4, (uint64_t)r, (uint64_t)i) * 12)]);
+        run[r].end = b.len;
+        ds_buf_adds(&b, r % 2 ? "x" : "");
+    }
+    ds_segment_begin_runs(fx.s, b.data, run, RUNS);
+    for (int r = 0; r < RUNS; r++) {
+        ds_segment_begin(fx.gsd, one, b.data + run[r].begin, run[r].end - run[r].begin);
+        while (ds_segment_next(fx.gsd, one, &alone)) {
+            assert_true(ds_segment_next(fx.gsd, fx.s, &w));
+            assert_int_equal(w.begin, run[r].begin + alone.begin);
+            assert_int_equal(w.end, run[r].begin + alone.end);
+        }
+    }
+    assert_false(ds_segment_next(fx.gsd, fx.s, &w));
+    assert_false(ds_segment_next(fx.gsd, fx.s, &w));
+    ds_segment_scratch_destroy(&one);
+    ds_buf_free(&b);
+}
+
 /* The sums of the rows' weights are the scores. */
 static void check_scores(const ds_seg *m, const char *text, size_t n)
 {
     static seg_chunk c, fast;
     size_t           at = 0;
-    ds_seg_read_atoms(m, text, n, &at, &c);
-    ds_seg_match(m, &c);
+    seg_part         p = { 0 };
+    ds_seg_read_atoms(m, text, n, &at, &c, &p);
+    ds_seg_match(m, &c, p);
     fast = c;
     ds_seg_rows(m, &c);
     ds_seg_scores(m, &fast);
@@ -166,11 +199,12 @@ static void finds_the_best_path(void **state)
     static seg_chunk   c;
     static const char *text[] = { "研究生命起源", "结婚的和尚未结", "中外科学名著", "的", "1月5日去A城" };
     for (size_t t = 0; t < sizeof text / sizeof *text; t++) {
-        size_t at = 0;
-        ds_seg_read_atoms(fx.gsd, text[t], strlen(text[t]), &at, &c);
-        ds_seg_match(fx.gsd, &c);
+        size_t   at = 0;
+        seg_part p = { 0 };
+        ds_seg_read_atoms(fx.gsd, text[t], strlen(text[t]), &at, &c, &p);
+        ds_seg_match(fx.gsd, &c, p);
         ds_seg_scores(fx.gsd, &c);
-        ds_seg_best_path(fx.gsd, &c);
+        ds_seg_best_path(fx.gsd, &c, p);
         int64_t best = INT64_MIN;
         for (int code = 0; code < 1 << 2 * c.n; code++) {
             uint8_t tag[16];
@@ -341,6 +375,7 @@ int main(void)
         cmocka_unit_test(cuts_plain_text),
         cmocka_unit_test(traditional_is_cut_like_simplified),
         cmocka_unit_test(covers_any_bytes),
+        cmocka_unit_test(runs_are_cut_as_if_alone),
         cmocka_unit_test(scores_are_the_sums_of_the_rows),
         cmocka_unit_test(finds_the_best_path),
         cmocka_unit_test(user_words_are_kept),

@@ -37,12 +37,14 @@ static void splits_words(void **state)
     assert_words("a\xe3\x80\x80" "b\xc2\xa0" "c", "a|b|c"); /* U+3000, U+00A0 */
 }
 
-static size_t pairs(void *user, const char *s, size_t n, uint32_t *ends)
+static size_t pairs(void *user, const char *s, const ds_seg_word *run, size_t n_run, uint32_t *end)
 {
     size_t k = 0;
-    for (size_t i = 6; i < n; i += 6) /* two characters of three bytes a word */
-        ends[k++] = (uint32_t)i;
-    ends[k++] = (uint32_t)n;
+    for (size_t r = 0; r < n_run; r++) {
+        for (size_t i = run[r].begin + 6; i < run[r].end; i += 6) /* two characters of three bytes a word */
+            end[k++] = (uint32_t)i;
+        end[k++] = (uint32_t)run[r].end;
+    }
     return k;
 }
 
@@ -50,12 +52,14 @@ static void asks_the_segmenter(void **state)
 {
     ds_segmenter seg = { pairs, NULL };
     ds_words     w = { 0 };
-    const char  *text = "我们在学习 AI。";
+    const char  *text = "我们在学习 AI。是";
     assert_int_equal(ds_words_split(&w, text, strlen(text), &seg), DS_OK);
-    assert_int_equal(w.n, 5);
+    assert_int_equal(w.n, 6);
     assert_int_equal(w.w[0].chars, 2);
     assert_int_equal(w.w[2].chars, 1);
     assert_memory_equal(text + w.w[3].start, "AI", 2);
+    assert_memory_equal(text + w.w[5].start, "是", 3);
+    assert_true(ds_words_split(&w, text, 6, &seg) == DS_OK && w.n == 1 && w.w[0].len == 6);
     ds_words_free(&w);
 }
 
