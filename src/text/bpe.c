@@ -1,65 +1,11 @@
-#include "text/bpe.h"
-
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
-
-enum {
-    VALID = 1,    /* the token's own bytes encode to it */
-    MONOTONE = 2, /* and its merges happen in the order of their ranks */
-    UNSURE = 4,   /* while building: decide by merging */
-};
-
-struct ds_bpe_symbol {
-    int32_t left, right; /* the last merge; -1 for a base symbol */
-    int32_t rank;        /* of that merge; -1 for a base symbol */
-    int32_t shorter;     /* longest valid token that is a proper prefix, or -1 */
-};
-
-/* Apart from the symbols, because most questions are about these two. */
-struct ds_bpe_size {
-    uint32_t len : 28; /* bytes */
-    uint32_t state : 4;
-};
+#include "text/bpe_trie.h"
 
 struct ds_bpe_pair {
     int32_t left, right, token; /* left = -1: free */
     int32_t rank;
 };
-
-/* Children of a node lie one after another from `first`, in the order of their labels. */
-struct ds_bpe_node {
-    uint32_t first;
-    int32_t  token; /* that ends here, or -1 */
-    union {
-        struct {
-            uint8_t n; /* 0 to 7, or WIDE */
-            uint8_t label[7];
-        };
-        uint64_t word;
-        struct {
-            uint8_t  unused[4];
-            uint32_t wide;
-        };
-    };
-};
-_Static_assert(sizeof(ds_bpe_node) == 16, "a node fills a quarter of a cache line");
-
-enum { INLINE_LABELS = 7, WIDE = 254, FULL = 255 };
-
-struct ds_bpe_wide {
-    uint8_t index[256]; /* which child, counted from 1; 0 = none. A node with all 256 children counts from 0. */
-};
-
-/* Where three bytes of UTF-8 lead from the root: one step for most of all Chinese. */
-struct ds_bpe_start {
-    uint32_t node;      /* 0 = no token goes on */
-    uint32_t token : 30; /* 1 + the longest that ends on the way */
-    uint32_t len : 2;
-};
-
-enum { STARTS = 1 << 16, TOKENS_MAX = 1 << 29, LEN_MAX = (1 << 28) - 1 };
 
 /* A token of at most eight bytes, for looking up whole pieces. */
 struct ds_bpe_short {
@@ -103,6 +49,62 @@ static void pair_insert(ds_bpe *b, const ds_merge *m)
         if (p->left == m->left && p->right == m->right)
             return; /* the first, of lower rank, counts */
     *p = (ds_bpe_pair){ m->left, m->right, m->token, m->rank };
+}
+
+/* ---- seams ----
+ *
+ * A merge across a boundary joins a symbol that ends there with one that begins there. The three bytes on either side of it say
+ * whether any merge can. One bit for each pair of bytes tells of merges with a symbol shorter than three bytes; the bits after them,
+ * by a hash of the six bytes, of all others. */
+
+enum { SEAM_BITS = 19, SHORT_SEAMS = 1 << 16 };
+
+static inline uint64_t seam_of(const char *at)
+{
+    uint32_t before, after;
+    memcpy(&before, at - 3, 4);
+    memcpy(&after, at - 1, 4);
+    uint64_t h = ((uint64_t)after << 32 | before) * 0x9e3779b97f4a7c15u;
+    return SHORT_SEAMS + (h >> (64 - SEAM_BITS));
+}
+
+static inline uint64_t short_seam_of(const char *at)
+{
+    return (uint64_t)(uint8_t)at[-1] << 8 | (uint8_t)at[0];
+}
+
+static inline bool is_seam(const ds_bpe *b, uint64_t i)
+{
+    return b->seam[i >> 6] >> (i & 63) & 1;
+}
+
+/* Whether a merge may join something across s[at]. */
+static inline bool may_join(const ds_bpe *b, const char *s, size_t n, size_t at)
+{
+    return at < 3 || n - at < 3 || is_seam(b, short_seam_of(s + at)) || is_seam(b, seam_of(s + at));
+}
+
+static ds_status build_seams(ds_bpe *b, ds_arena *arena, const ds_merge *merges, int64_t n)
+{
+    if (!(b->seam = ds_arena_calloc(arena, (SHORT_SEAMS + (1 << SEAM_BITS)) / 8)))
+        return DS_E_NOMEM;
+    for (int64_t i = 0; i < n; i++) {
+        const char *l = ds_vocab_piece(b->vocab, merges[i].left), *r = ds_vocab_piece(b->vocab, merges[i].right);
+        size_t      nl = ds_vocab_len(b->vocab, merges[i].left), nr = ds_vocab_len(b->vocab, merges[i].right);
+        if (nl == 0 || nr == 0)
+            continue;
+        bool brief = nl < 3 || nr < 3;
+        char text[6];
+        text[2] = l[nl - 1];
+        text[3] = r[0];
+        if (!brief) {
+            memcpy(text, l + nl - 3, 3);
+            memcpy(text + 3, r, 3);
+        }
+        uint64_t k = brief ? short_seam_of(text + 3) : seam_of(text + 3);
+        b->seam[k >> 6] |= (uint64_t)1 << (k & 63);
+    }
+    return DS_OK;
 }
 
 static ds_status build_pairs(ds_bpe *b, ds_arena *arena, const ds_merge *merges, int64_t n)
@@ -184,7 +186,7 @@ static int64_t greedy_start(greedy *g, const char *s, size_t n)
         int32_t base = -1;
         while (base < 0 && i + ++len <= n && len <= 4) {
             int32_t id = ds_vocab_find(g->b->vocab, s + i, len);
-            if (id >= 0 && g->b->symbol[id].rank == -1 && g->b->size[id].state & VALID)
+            if (id >= 0 && g->b->symbol[id].rank == -1 && g->b->size[id].state & DS_BPE_VALID)
                 base = id;
         }
         if (base < 0)
@@ -285,7 +287,7 @@ static bool boundary_holds(const ds_bpe *b, int32_t l, int32_t r)
 
 static bool pair_stays(const ds_bpe *b, int32_t l, int32_t r)
 {
-    if (b->size[l].state & b->size[r].state & MONOTONE)
+    if (!b->unsteady || b->size[l].state & b->size[r].state & DS_BPE_MONOTONE)
         return pair_rank(b, l, r, NULL) < 0 && boundary_holds(b, l, r);
     return pair_stays_greedy(b, l, r);
 }
@@ -295,15 +297,15 @@ static void judge_merge(ds_bpe *b, const ds_merge *m)
 {
     ds_bpe_symbol *t = &b->symbol[m->token], *l = &b->symbol[m->left], *r = &b->symbol[m->right];
     ds_bpe_size   *size = b->size;
-    if (size[m->token].state & VALID)
+    if (size[m->token].state & DS_BPE_VALID)
         return;
-    if (!(size[m->left].state & size[m->right].state & MONOTONE) || l->rank >= m->rank || r->rank >= m->rank) {
-        size[m->token].state |= UNSURE;
+    if (!(size[m->left].state & size[m->right].state & DS_BPE_MONOTONE) || l->rank >= m->rank || r->rank >= m->rank) {
+        size[m->token].state |= DS_BPE_UNSURE;
     } else if (boundary_holds(b, m->left, m->right)) {
         t->left = m->left;
         t->right = m->right;
         t->rank = m->rank;
-        size[m->token].state |= VALID | MONOTONE;
+        size[m->token].state |= DS_BPE_VALID | DS_BPE_MONOTONE;
     }
 }
 
@@ -317,7 +319,8 @@ static ds_status judge_unsure(ds_bpe *b, int32_t id, int32_t *out)
     t->left = last.left;
     t->right = last.right;
     t->rank = last.rank;
-    b->size[id].state |= VALID;
+    b->size[id].state |= DS_BPE_VALID;
+    b->unsteady = true;
     return DS_OK;
 }
 
@@ -330,10 +333,10 @@ static ds_status build_symbols(ds_bpe *b, ds_arena *arena, const bool *is_base, 
         return DS_E_NOMEM;
     for (int32_t i = 0; i < n; i++) {
         size_t len = ds_vocab_len(b->vocab, i);
-        if (len > LEN_MAX || i >= TOKENS_MAX)
-            return ds_fail(DS_E_UNSUPPORTED, "a token of %zu bytes, or more than %d tokens", len, TOKENS_MAX);
+        if (len > DS_BPE_LEN_MAX || i >= DS_BPE_TOKENS_MAX)
+            return ds_fail(DS_E_UNSUPPORTED, "a token of %zu bytes, or more than %d tokens", len, DS_BPE_TOKENS_MAX);
         b->symbol[i] = (ds_bpe_symbol){ -1, -1, -1, -1 };
-        b->size[i] = (ds_bpe_size){ (uint32_t)len & LEN_MAX, is_base[i] ? VALID | MONOTONE : 0 };
+        b->size[i] = (ds_bpe_size){ (uint32_t)len & DS_BPE_LEN_MAX, is_base[i] ? DS_BPE_VALID | DS_BPE_MONOTONE : 0 };
         longest = (int32_t)len > longest ? (int32_t)len : longest;
     }
     for (int64_t i = 0; i < n_merge; i++)
@@ -342,196 +345,9 @@ static ds_status build_symbols(ds_bpe *b, ds_arena *arena, const bool *is_base, 
     if (!out)
         return DS_E_NOMEM;
     for (int32_t i = 0; i < n; i++)
-        if ((b->size[i].state & (UNSURE | VALID)) == UNSURE)
+        if ((b->size[i].state & (DS_BPE_UNSURE | DS_BPE_VALID)) == DS_BPE_UNSURE)
             judge_unsure(b, i, out);
     ds_free(out);
-    return DS_OK;
-}
-
-/* The trie, built depth first from the sorted tokens, so that a path lies close together in memory. */
-
-typedef struct sorted_token {
-    uint64_t    key; /* the first eight bytes, big-endian */
-    const char *s;
-    int32_t     id, len;
-} sorted_token;
-
-typedef struct stretch { /* tokens [lo, hi) share the node's path */
-    int32_t lo, hi, depth, shorter;
-} stretch;
-
-static int by_bytes(const void *pa, const void *pb)
-{
-    const sorted_token *a = pa, *b = pb;
-    if (a->key != b->key)
-        return a->key < b->key ? -1 : 1;
-    int order = memcmp(a->s, b->s, (size_t)(a->len < b->len ? a->len : b->len));
-    return order ? order : (a->len > b->len) - (a->len < b->len);
-}
-
-static uint64_t sort_key(const char *s, int32_t n)
-{
-    uint64_t k = 0;
-    for (int32_t i = 0; i < 8; i++)
-        k = k << 8 | (i < n ? (uint8_t)s[i] : 0);
-    return k;
-}
-
-static int32_t collect(const ds_bpe *b, sorted_token *list, uint64_t *bytes)
-{
-    int32_t n = 0;
-    for (int32_t i = 0; i < b->vocab->n; i++) {
-        const char *s = ds_vocab_piece(b->vocab, i);
-        int32_t     len = (int32_t)b->size[i].len;
-        if (!(b->size[i].state & VALID) || len == 0)
-            continue;
-        list[n++] = (sorted_token){ sort_key(s, len), s, i, len };
-        *bytes += (uint64_t)len;
-    }
-    qsort(list, (size_t)n, sizeof *list, by_bytes);
-    return n;
-}
-
-typedef struct trie_builder {
-    ds_bpe       *b;
-    sorted_token *list;
-    stretch      *todo;  /* one a node */
-    uint32_t     *stack; /* nodes still to build */
-    uint32_t      n_node, n_wide, n_stack;
-} trie_builder;
-
-static uint8_t label_at(const trie_builder *t, int32_t i, int32_t depth)
-{
-    return (uint8_t)t->list[i].s[depth];
-}
-
-static void set_labels(trie_builder *t, ds_bpe_node *node, const uint8_t *label, int n)
-{
-    node->word = 0;
-    if (n <= INLINE_LABELS) {
-        node->n = (uint8_t)n;
-        for (int i = 0; i < INLINE_LABELS; i++) /* repeats of the first are never the first match */
-            node->label[i] = n ? label[i < n ? i : 0] : 0;
-        return;
-    }
-    node->wide = t->n_wide;
-    node->n = n == 256 ? FULL : WIDE;
-    if (n == 256)
-        return;
-    ds_bpe_wide *w = &t->b->wide[t->n_wide++];
-    memset(w, 0, sizeof *w);
-    for (int i = 0; i < n; i++)
-        w->index[label[i]] = (uint8_t)(i + 1);
-}
-
-static void build_node(trie_builder *t, uint32_t at)
-{
-    ds_bpe_node *node = &t->b->node[at];
-    stretch      r = t->todo[at];
-    uint8_t      label[256];
-    int          n = 0;
-    node->token = -1;
-    if (r.lo < r.hi && t->list[r.lo].len == r.depth) { /* equal pieces do not occur: the hash kept one */
-        node->token = t->list[r.lo++].id;
-        t->b->symbol[node->token].shorter = r.shorter;
-        r.shorter = node->token;
-    }
-    node->first = t->n_node;
-    for (int32_t i = r.lo, end; i < r.hi; i = end) {
-        uint8_t c = label_at(t, i, r.depth);
-        for (end = i + 1; end < r.hi && label_at(t, end, r.depth) == c; end++)
-            ;
-        label[n++] = c;
-        t->todo[t->n_node++] = (stretch){ i, end, r.depth + 1, r.shorter };
-    }
-    set_labels(t, node, label, n);
-    for (int i = n - 1; i >= 0; i--)
-        t->stack[t->n_stack++] = node->first + (uint32_t)i;
-}
-
-static ds_status build_trie(ds_bpe *b, ds_arena *arena)
-{
-    size_t        n_vocab = (size_t)b->vocab->n;
-    uint64_t      bytes = 1;
-    trie_builder  t = { .b = b, .list = ds_malloc(n_vocab * sizeof *t.list) };
-    if (!t.list)
-        return DS_E_NOMEM;
-    int32_t n = collect(b, t.list, &bytes);
-    t.todo = bytes < UINT32_MAX ? ds_malloc(bytes * sizeof *t.todo) : NULL;
-    t.stack = t.todo ? ds_malloc(bytes * sizeof *t.stack) : NULL;
-    b->node = ds_arena_alloc(arena, bytes * sizeof *b->node);
-    b->wide = ds_arena_alloc(arena, (bytes / INLINE_LABELS + 1) * sizeof *b->wide);
-    ds_status st = t.stack && b->node && b->wide ? DS_OK : ds_fail_nomem(bytes * sizeof *b->node);
-    if (st == DS_OK) {
-        t.n_node = 1;
-        t.todo[0] = (stretch){ 0, n, 0, -1 };
-        t.stack[t.n_stack++] = 0;
-        while (t.n_stack)
-            build_node(&t, t.stack[--t.n_stack]);
-        for (int32_t i = 0; i < n; i++)
-            b->max_len = t.list[i].len > b->max_len ? t.list[i].len : b->max_len;
-    }
-    ds_free(t.list);
-    ds_free(t.todo);
-    ds_free(t.stack);
-    return st;
-}
-
-/* The child for byte c, or 0 (the root is nobody's child). */
-static inline uint32_t child(const ds_bpe *b, const ds_bpe_node *node, uint8_t c)
-{
-    if (node->n <= INLINE_LABELS) {
-        if (node->n == 0)
-            return 0;
-        uint64_t x = (node->word >> 8 | (uint64_t)(uint8_t)~c << 56) ^ 0x0101010101010101u * c;
-        uint64_t zero = (x - 0x0101010101010101u) & ~x & 0x8080808080808080u;
-        return zero ? node->first + (uint32_t)(__builtin_ctzll(zero) >> 3) : 0;
-    }
-    if (node->n == FULL)
-        return node->first + c;
-    unsigned k = b->wide[node->wide].index[c];
-    return k ? node->first + k - 1 : 0;
-}
-
-/* The longest token along s[i..n) from node `at` on; `best` of length *len if none ends there. *stop: the node that all of s leads
- * to, 0 = none. */
-static inline int32_t longest_from(const ds_bpe *b, uint32_t at, size_t i, const char *s, size_t n, int32_t best, size_t *len, uint32_t *stop)
-{
-    for (; i < n; i++) {
-        at = child(b, &b->node[at], (uint8_t)s[i]);
-        if (at == 0)
-            break;
-        if (b->node[at].token >= 0) {
-            best = b->node[at].token;
-            *len = i + 1;
-        }
-    }
-    *stop = at;
-    return best;
-}
-
-static inline int32_t longest_prefix(const ds_bpe *b, const char *s, size_t n, size_t *len)
-{
-    const uint8_t *u = (const uint8_t *)s;
-    uint32_t       stop;
-    if (n < 3 || (u[0] & 0xF0) != 0xE0 || (u[1] & 0xC0) != 0x80 || (u[2] & 0xC0) != 0x80)
-        return longest_from(b, 0, 0, s, n, -1, len, &stop);
-    const ds_bpe_start *x = &b->start[(u[0] & 15) << 12 | (u[1] & 63) << 6 | (u[2] & 63)];
-    *len = x->len;
-    return x->node ? longest_from(b, x->node, 3, s, n, (int32_t)x->token - 1, len, &stop) : (int32_t)x->token - 1;
-}
-
-static ds_status build_starts(ds_bpe *b, ds_arena *arena)
-{
-    if (!(b->start = ds_arena_alloc(arena, STARTS * sizeof *b->start)))
-        return DS_E_NOMEM;
-    for (int cp = 0; cp < STARTS; cp++) {
-        const char    s[3] = { (char)(0xE0 | cp >> 12), (char)(0x80 | (cp >> 6 & 63)), (char)(0x80 | (cp & 63)) };
-        ds_bpe_start *x = &b->start[cp];
-        size_t        len = 0;
-        x->token = (uint32_t)(longest_from(b, 0, 0, s, 3, -1, &len, &x->node) + 1) & (2 * TOKENS_MAX - 1);
-        x->len = (uint32_t)len & 3;
-    }
     return DS_OK;
 }
 
@@ -560,7 +376,7 @@ static ds_status build_short(ds_bpe *b, ds_arena *arena)
 {
     uint64_t slots = 16, n = 0;
     for (int32_t i = 0; i < b->vocab->n; i++)
-        n += b->size[i].state & VALID && b->size[i].len <= SHORT_BYTES;
+        n += b->size[i].state & DS_BPE_VALID && b->size[i].len <= SHORT_BYTES;
     while (slots < 2 * n)
         slots *= 2;
     b->short_mask = slots - 1;
@@ -569,7 +385,7 @@ static ds_status build_short(ds_bpe *b, ds_arena *arena)
         return DS_E_NOMEM;
     for (int32_t i = 0; i < b->vocab->n; i++) {
         const ds_bpe_size *t = &b->size[i];
-        if (!(t->state & VALID) || t->len > SHORT_BYTES || t->len == 0)
+        if (!(t->state & DS_BPE_VALID) || t->len > SHORT_BYTES || t->len == 0)
             continue;
         uint64_t key = load_short(ds_vocab_piece(b->vocab, i), t->len), h = short_hash(key);
         while (b->shorts[h & b->short_mask].len)
@@ -584,17 +400,17 @@ ds_status ds_bpe_build(ds_bpe *b, ds_arena *arena, const ds_vocab *v, const bool
 {
     *b = (ds_bpe){ .vocab = v };
     DS_TRY(build_pairs(b, arena, merges, n_merge));
+    DS_TRY(build_seams(b, arena, merges, n_merge));
     DS_TRY(build_symbols(b, arena, is_base, merges, n_merge));
     DS_TRY(build_short(b, arena));
-    DS_TRY(build_trie(b, arena));
-    return build_starts(b, arena);
+    return ds_bpe_trie_build(b, arena);
 }
 
 int32_t ds_bpe_whole(const ds_bpe *b, const char *s, size_t n)
 {
     if (n > SHORT_BYTES) {
         int32_t id = n <= (size_t)b->max_len ? ds_vocab_find(b->vocab, s, n) : -1;
-        return id >= 0 && b->size[id].state & VALID ? id : -1;
+        return id >= 0 && b->size[id].state & DS_BPE_VALID ? id : -1;
     }
     uint64_t key = load_short(s, n);
     for (uint64_t h = short_hash(key);; h++) {
@@ -611,11 +427,11 @@ static int64_t search(const ds_bpe *b, const char *s, size_t n, int32_t *out, ui
 {
     size_t  pos = 0, len = 0;
     int64_t k = 0;
-    int32_t t = longest_prefix(b, s, n, &len);
+    int32_t t = ds_bpe_longest_prefix(b, s, n, &len);
     for (;;) {
         while (t >= 0) {
             size_t end = pos + len;
-            if (!(dead[end >> 6] >> (end & 63) & 1) && (k == 0 || pair_stays(b, out[k - 1], t)))
+            if (!(dead[end >> 6] >> (end & 63) & 1) && (k == 0 || !may_join(b, s, n, pos) || pair_stays(b, out[k - 1], t)))
                 break;
             t = b->symbol[t].shorter;
             len = t >= 0 ? b->size[t].len : 0;
@@ -625,7 +441,7 @@ static int64_t search(const ds_bpe *b, const char *s, size_t n, int32_t *out, ui
             pos += len;
             if (pos == n)
                 return k;
-            t = longest_prefix(b, s + pos, n - pos, &len);
+            t = ds_bpe_longest_prefix(b, s + pos, n - pos, &len);
         } else {
             if (k == 0)
                 return -1;

@@ -23,6 +23,7 @@ typedef struct ds_bpe_symbol ds_bpe_symbol;
 typedef struct ds_bpe_short ds_bpe_short;
 typedef struct ds_bpe_size ds_bpe_size;
 typedef struct ds_bpe_start ds_bpe_start;
+typedef struct ds_bpe_double ds_bpe_double;
 
 typedef struct ds_bpe {
     const ds_vocab *vocab;
@@ -32,9 +33,13 @@ typedef struct ds_bpe {
     uint64_t        pair_mask;
     uint64_t       *maybe; /* Bloom filter in front of it: most questions are answered no */
     uint64_t        maybe_mask;
+    uint64_t       *seam;  /* what the text looks like where a merge can join two tokens: most boundaries are no such place */
+    bool            unsteady; /* some token's merges happen out of order */
     ds_bpe_node    *node; /* trie of the tokens that encoding can give; node 0 is the root */
     ds_bpe_wide    *wide;
     ds_bpe_start   *start; /* [65536] by code point: shortcuts into it */
+    ds_bpe_double  *doubles; /* hash table by two code points: shortcuts as well */
+    uint64_t        double_mask;
     ds_bpe_short   *shorts; /* hash table of the short ones */
     uint64_t        short_mask;
     int32_t         max_len; /* longest of them, bytes */

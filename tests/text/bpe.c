@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -29,6 +30,7 @@ typedef struct toy {
     ds_piece piece[MAX_TOKENS];
     bool     is_base[MAX_TOKENS];
     int      n, letters;
+    bool     utf8; /* the letters are bytes, most texts whole characters of three */
     ds_merge merge[MAX_TOKENS * 16];
     int      n_merge;
 } toy;
@@ -54,6 +56,37 @@ static bool has_pair(const toy *t, int l, int r)
         if (t->merge[i].left == l && t->merge[i].right == r)
             return true;
     return false;
+}
+
+static void merge(toy *t, const char *left, const char *right)
+{
+    char both[64];
+    int  l = find_text(t, left), r = find_text(t, right);
+    snprintf(both, sizeof both, "%s%s", left, right);
+    if (l < 0 || r < 0 || t->n == MAX_TOKENS || find_text(t, both) >= 0)
+        return;
+    t->merge[t->n_merge] = (ds_merge){ l, r, add_text(t, both, false), t->n_merge };
+    t->n_merge++;
+}
+
+/* Characters and pairs of them, and some with parts of another. */
+static void add_characters(toy *t)
+{
+    static const char *const c[] = { "\xE4\xBD\xA0", "\xE4\xBD\x8B", "\xE5\xA0\x8B", "\xE5\xBD\xBD" };
+    for (int i = 0; i < 4; i++) {
+        char first[2] = { c[i][0] }, second[2] = { c[i][1] }, half[3] = { c[i][0], c[i][1] }, rest[3] = { c[i][1], c[i][2] };
+        if (roll(2)) {
+            merge(t, first, second);
+            merge(t, half, c[i] + 2);
+        } else {
+            merge(t, second, c[i] + 2);
+            merge(t, first, rest);
+        }
+    }
+    for (int i = 0; i < 12; i++) {
+        char part[3] = { c[roll(4)][0], roll(2) ? '\xBD' : 0 };
+        merge(t, c[roll(4)], roll(4) ? c[roll(4)] : part);
+    }
 }
 
 /* Merges of random parts, in the order they were made: as training makes them, except that a token may come about in
@@ -114,13 +147,27 @@ static void build(toy *t)
     assert_int_equal(ds_bpe_build(&t->bpe, &t->arena, &t->vocab, t->is_base, t->merge, t->n_merge), DS_OK);
 }
 
-static void start(toy *t, int letters)
+static char letter(const toy *t, int i)
+{
+    return t->utf8 ? "\xE4\xBD\xA0\x8B\xE5"[i] : (char)('a' + i);
+}
+
+static void start(toy *t, int letters, bool utf8)
 {
     memset(t, 0, sizeof *t);
     t->arena.block_size = 1 << 16;
     t->letters = letters;
+    t->utf8 = utf8;
     for (int i = 0; i < letters; i++)
-        add_text(t, (char[]){ (char)('a' + i), 0 }, true);
+        add_text(t, (char[]){ letter(t, i), 0 }, true);
+}
+
+/* Letter i of a text, after the others. */
+static int draw(const toy *t, const int32_t *before, int i, int same)
+{
+    if (t->utf8 && roll(20))
+        return i % 3 ? 1 + roll(3) : roll(2) * 4;
+    return i && same && roll(4) < same ? before[i - 1] : roll(t->letters); /* runs of one letter are the hard case */
 }
 
 static void compare(const toy *t)
@@ -129,9 +176,8 @@ static void compare(const toy *t)
     int32_t want[MAX_TEXT], got[MAX_TEXT];
     int     n = 1 + roll(MAX_TEXT - 1), same = roll(4);
     for (int i = 0; i < n; i++) {
-        int c = i && same && roll(4) < same ? want[i - 1] : roll(t->letters); /* runs of one letter are the hard case */
-        text[i] = (char)('a' + c);
-        want[i] = c;
+        want[i] = draw(t, want, i, same);
+        text[i] = letter(t, want[i]);
     }
     int64_t m = ref_bpe(t->merge, t->n_merge, want, n), k = ds_bpe_encode(&t->bpe, text, (size_t)n, got);
     if (k != m || memcmp(got, want, (size_t)m * sizeof *want) != 0)
@@ -142,8 +188,11 @@ static void compare(const toy *t)
 static void run(void (*reorder)(toy *))
 {
     static toy t;
-    for (int i = 0; i < 200; i++) {
-        start(&t, 1 + roll(4));
+    for (int i = 0; i < 300; i++) {
+        bool utf8 = i % 3;
+        start(&t, utf8 ? 5 : 1 + roll(4), utf8);
+        if (utf8)
+            add_characters(&t);
         add_merges(&t, 1 + roll(60));
         if (reorder)
             reorder(&t);
@@ -180,7 +229,7 @@ static void one_letter(void **state)
     memset(text, 'a', N);
     for (int i = 0; i < 4; i++) {
         size_t n = i % 2 ? N / 64 : N;
-        start(&t, 1);
+        start(&t, 1, false);
         add_merges(&t, 10 + 10 * i);
         if (i % 2)
             shuffle(&t);
@@ -199,7 +248,7 @@ static void unknown_symbol(void **state)
 {
     static toy t;
     int32_t    ids[8];
-    start(&t, 2);
+    start(&t, 2, false);
     add_merges(&t, 10);
     build(&t);
     assert_int_equal(ds_bpe_encode(&t.bpe, "abzab", 5, ids), -1);
