@@ -5,7 +5,8 @@
 #include "kernel/cpu/matmul.h"
 #include "kernel/optim.h"
 
-enum { PIECE = 1 << 14, MAX_PIECES = 1 << 12 }; /* PIECE: values of a task; a multiple of DS_MOMENT_BLOCK */
+/* Values of a task, and of the part of them that stays in the first cache level; multiples of DS_MOMENT_BLOCK. */
+enum { PIECE = 1 << 14, PART = 1 << 10, MAX_PIECES = 1 << 12 };
 
 /* ---- AdamW ---- */
 
@@ -36,11 +37,14 @@ static void adamw_task(void *arg, int64_t task, int worker)
         adamw_block(j, (float *)a->w + first, first, n);
         return;
     }
-    float    *w = j->ex->scratch[worker];
-    uint16_t *half = (uint16_t *)a->w + first;
-    j->ex->micro.f32_from_bf16(w, half, n);
-    adamw_block(j, w, first, n);
-    j->ex->micro.round_stochastically(half, w, first, n, j->s->seed ^ (j->s->step << 20), a->stream);
+    for (int64_t end = first + n; first < end; first += PART) {
+        float    *w = j->ex->scratch[worker];
+        uint16_t *half = (uint16_t *)a->w + first;
+        n = ds_min64(PART, end - first);
+        j->ex->micro.f32_from_bf16(w, half, n);
+        adamw_block(j, w, first, n);
+        j->ex->micro.round_stochastically(half, w, first, n, j->s->seed ^ (j->s->step << 20), a->stream);
+    }
 }
 
 void ds_cpu_adamw_step(ds_exec *ex, const ds_adamw *a, const ds_adamw_step *s)

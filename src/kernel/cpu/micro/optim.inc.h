@@ -26,7 +26,7 @@ static void adamw(float *w, float *g, float *m, float *v, int64_t n, const ds_ad
  * beside a large one keep some precision; a second moment above zero never becomes zero. */
 static void adamw8(float *w, float *g, int8_t *m8, int8_t *v8, float *scale, int64_t n, const ds_adamw_step *s)
 {
-    float m[DS_MOMENT_BLOCK], v[DS_MOMENT_BLOCK];
+    float m[DS_MOMENT_BLOCK], v[DS_MOMENT_BLOCK]; /* roots: of the first moment with its sign, and the fourth root of the second */
     vf    m_most = vf_zero(), v_most = vf_zero(), from_m = vf_bcast(scale[0] / (127.0f * 127.0f)), to_v = vf_bcast(1 / 255.0f);
     vf    from_v = vf_bcast(scale[1]);
     int8_t spare[2][DS_MOMENT_BLOCK] = { 0 }, *mc = n % 16 ? spare[0] : m8, *vc = n % 16 ? spare[1] : v8;
@@ -43,21 +43,20 @@ static void adamw8(float *w, float *g, int8_t *m8, int8_t *v8, float *scale, int
         vv = vf_mul(vf_mul(q, q), from_v);
         mm = vf_fma(vf_bcast(1 - s->beta1), vf_sub(d, mm), mm);
         vv = vf_fma(vf_mul(vf_bcast(1 - s->beta2), d), d, vf_mul(vf_bcast(s->beta2), vv));
-        store_n(w + i, adamw_update(load_n(w + i, k), mm, vf_sqrt(vv), s), k);
+        vf root_v = vf_root(vv);
+        store_n(w + i, adamw_update(load_n(w + i, k), mm, root_v, s), k);
         store_n(g + i, vf_zero(), k);
-        vf_store(m + i, mm);
-        vf_store(v + i, vv);
+        vf_store(m + i, vf_copysign(vf_root(vf_abs(mm)), mm));
+        vf_store(v + i, vf_root(root_v));
         m_most = vf_max(m_most, vf_abs(mm));
         v_most = vf_max(v_most, vv);
     }
     scale[0] = vf_hmax(m_most);
     scale[1] = vf_hmax(v_most);
-    vf m_inverse = vf_bcast(scale[0] > 0 ? 1 / scale[0] : 0), v_inverse = vf_bcast(scale[1] > 0 ? 1 / scale[1] : 0);
+    vf m_code = vf_bcast(scale[0] > 0 ? 127 / sqrtf(scale[0]) : 0), v_code = vf_bcast(scale[1] > 0 ? 255 / sqrtf(sqrtf(scale[1])) : 0);
     FOR_VECTORS(i, n) {
-        vf mm = vf_load(m + i), root = vf_mul(vf_root(vf_mul(vf_abs(mm), m_inverse)), vf_bcast(127));
-        vf vv = vf_mul(vf_load(v + i), v_inverse), code = vf_mul(vf_root(vf_root(vv)), vf_bcast(255));
-        vi_store_i8(mc + i, vi_round_f(vf_copysign(root, mm)));
-        code = vf_max(code, vf_min(vf_mul(vf_load(v + i), vf_bcast(1e38f)), vf_bcast(1)));
+        vf root = vf_load(v + i), code = vf_max(vf_mul(root, v_code), vf_min(vf_mul(root, vf_bcast(1e38f)), vf_bcast(1)));
+        vi_store_i8(mc + i, vi_round_f(vf_mul(vf_load(m + i), m_code)));
         vi_store_i8(vc + i, vi_round_f(vf_sub(code, vf_bcast(128))));
     }
     if (n % 16) {
