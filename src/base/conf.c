@@ -274,7 +274,7 @@ ds_status ds_conf_size(ds_conf *c, int map, const char *key, uint64_t def, uint6
     DS_TRY(scalar(c, map, key, &node, &s));
     *out = def;
     if (s && ds_parse_bytes(s, out) != DS_OK)
-        return ds_conf_fail(c, node, "%s: \"%s\" is not a size: write for example 64MiB", key, s);
+        return ds_conf_fail(c, node, "%s: \"%s\" is not a size: write for example 64MiB or 5M", key, s);
     return DS_OK;
 }
 

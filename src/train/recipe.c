@@ -1,6 +1,7 @@
 #include "train/recipe.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -45,8 +46,10 @@ static ds_status count(const section *s, const char *key, int64_t def, int64_t m
 
 static ds_status real(const section *s, const char *key, double def, double min, double max, double *out)
 {
+    char text[32];
     DS_TRY(ds_conf_real(s->r->conf, s->map, key, def, min, max, out));
-    return note(s, key, "%.17g", *out);
+    snprintf(text, sizeof text, "%.15g", *out);
+    return strtod(text, NULL) == *out ? note(s, key, "%s", text) : note(s, key, "%.17g", *out);
 }
 
 static ds_status flag(const section *s, const char *key, bool def, bool *out)
@@ -109,6 +112,9 @@ static ds_status read_model(ds_recipe *r)
                                             "layers with width, heads and ffn");
     if (m->layers && (!m->width || !m->heads || !m->ffn))
         return ds_conf_fail(r->conf, s.map, "model: layers needs width, heads and ffn beside it");
+    if (m->layers && !ds_conf_get(r->conf, s.map, "head_dim") && m->width % m->heads)
+        return ds_conf_fail(r->conf, s.map, "model: %lld heads do not divide a width of %lld: give head_dim too", (long long)m->heads,
+                            (long long)m->width);
     return close_section(&s);
 }
 
@@ -416,6 +422,16 @@ static const char *find(const char *flat, const char *line, size_t key)
     return NULL;
 }
 
+/* Values are the same text, or the same number: checkpoints may have written it with other digits. */
+static bool same_value(const char *a, size_t na, const char *b, size_t nb)
+{
+    char *end_a, *end_b;
+    if (na == nb && memcmp(a, b, na) == 0)
+        return true;
+    double x = strtod(a, &end_a), y = strtod(b, &end_b);
+    return na && nb && end_a == a + na && end_b == b + nb && x == y;
+}
+
 /* Lines of `a` that `b` lacks or says differently. */
 static bool differs(const char *a, const char *b, bool a_is_then, char *what, size_t n)
 {
@@ -427,7 +443,7 @@ static bool differs(const char *a, const char *b, bool a_is_then, char *what, si
         size_t      key = (size_t)(colon + 2 - a);
         const char *va = a + key, *vb = find(b, a, key);
         size_t      na = len - key, nb = vb ? strcspn(vb, "\n") : 0;
-        if (vb && na == nb && memcmp(va, vb, na) == 0)
+        if (vb && same_value(va, na, vb, nb))
             continue;
         const char *v[2] = { a_is_then ? va : vb ? vb : "absent", a_is_then ? vb ? vb : "absent" : va };
         int         l[2];

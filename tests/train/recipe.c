@@ -93,6 +93,7 @@ static void refuses_with_lines(void **state)
     refuse("tokenizer: bytes\n", "", "tokenizer: expected bytes");
     refuse("tokenizer: bytes\n", "tokenizer: bytes\ncolour: red\n", "r.yaml:4: unknown key \"colour\" in the recipe");
     refuse("tokenizer: bytes\n", "tokenizer: bytes\nprecision: { stochastic_rounding: true }\n", "stochastic_rounding is for weights: bf16");
+    refuse("heads: 4", "heads: 5", "r.yaml:2: model: 5 heads do not divide a width of 64: give head_dim too");
     refuse("{ layers: 2,", "{ from: x, layers: 2,", "give exactly one of config");
     refuse("stages:", "stagger:", "stages: expected a list");
     refuse("- { name: a, path: a.txt }", "- { name: a }", "r.yaml:6: a source needs a path");
@@ -131,14 +132,23 @@ static void names_what_differs(void **state)
     difference("model.tie=true", "model.tie: false in the checkpoint, true now");
     difference("log.every=10", NULL); /* does not touch the numbers */
     difference("checkpoint.every=7", NULL);
+    difference("optimizer.lr=0.0003", "optimizer.lr: 0.001 in the checkpoint, 0.0003 now");
     difference("stages.0.tokens=1M", "stages.0.tokens: 100000 in the checkpoint, 1000000 now");
+}
+
+/* Checkpoints of earlier versions have numbers with all their digits. */
+static void same_number(void **state)
+{
+    char what[600];
+    assert_false(ds_recipe_differs("optimizer.lr: 0.00029999999999999997\n", "optimizer.lr: 0.0003\n", what, sizeof what));
+    assert_true(ds_recipe_differs("optimizer.lr: 0.0003\n", "optimizer.lr: 0.0003x\n", what, sizeof what));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_recipe),     cmocka_unit_test(settings_override), cmocka_unit_test(refuses_with_lines),
-        cmocka_unit_test(bad_overrides), cmocka_unit_test(names_what_differs),
+        cmocka_unit_test(bad_overrides), cmocka_unit_test(names_what_differs), cmocka_unit_test(same_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
