@@ -301,17 +301,15 @@ ds_status ds_train_plan(const char *yaml, size_t n, const char *name, const ds_t
 {
     ds_training_options o;
     ds_recipe           r;
-    ds_setup            s;
+    ds_config           c;
     ds_buf              text = { 0 };
     *json = NULL;
     ds_training_options_init(&o);
     DS_TRY(ds_options_take(&o, sizeof o, given, "ds_training_options"));
     DS_TRY(ds_recipe_parse(&r, yaml, n, name, o.set, o.n_set));
-    ds_status st = ds_setup_open(&s, &r);
-    if (st == DS_OK) {
-        st = answer(&r, &s.config, &o, &text);
-        ds_setup_close(&s);
-    }
+    ds_status st = ds_setup_config(&c, &r);
+    if (st == DS_OK)
+        st = answer(&r, &c, &o, &text);
     if (st == DS_OK && !(*json = ds_buf_take(&text)))
         st = DS_E_NOMEM;
     ds_buf_free(&text);

@@ -191,17 +191,20 @@ static ds_status make_small(ds_setup *s)
     return s->n_small > before ? DS_OK : add_json(s, "generation_config.json", generation_defaults(&s->config));
 }
 
+static ds_status open_tokenizer(ds_setup *s, const ds_recipe *r)
+{
+    if (strcmp(r->tokenizer, "bytes") == 0)
+        return (s->tokenizer_path = ds_strdup("bytes")) ? DS_OK : DS_E_NOMEM;
+    DS_TRY(find_model(r->tokenizer, &s->tokenizer_path));
+    DS_TRY(ds_tokenizer_open(&s->tokenizer, s->tokenizer_path));
+    s->bos = ds_tokenizer_adds_bos(s->tokenizer) && ds_tokenizer_bos(s->tokenizer) >= 0;
+    return DS_OK;
+}
+
 static ds_status set_up(ds_setup *s, const ds_recipe *r)
 {
     DS_TRY(read_config(s, r));
-    if (strcmp(r->tokenizer, "bytes") == 0) {
-        if (!(s->tokenizer_path = ds_strdup("bytes")))
-            return DS_E_NOMEM;
-    } else {
-        DS_TRY(find_model(r->tokenizer, &s->tokenizer_path));
-        DS_TRY(ds_tokenizer_open(&s->tokenizer, s->tokenizer_path));
-        s->bos = ds_tokenizer_adds_bos(s->tokenizer) && ds_tokenizer_bos(s->tokenizer) >= 0;
-    }
+    DS_TRY(open_tokenizer(s, r));
     DS_TRY(fit_config(s, r));
     return make_small(s);
 }
@@ -212,6 +215,19 @@ ds_status ds_setup_open(ds_setup *s, const ds_recipe *r)
     ds_status st = set_up(s, r);
     if (st != DS_OK)
         ds_setup_close(s);
+    return st;
+}
+
+ds_status ds_setup_config(ds_config *c, const ds_recipe *r)
+{
+    ds_setup  s = { 0 };
+    ds_status st = read_config(&s, r);
+    if (st == DS_OK && open_tokenizer(&s, r) != DS_OK && s.config.n_vocab == 0)
+        st = ds_conf_fail(r->conf, r->model.node, "model: without vocabulary its size is the tokenizer's, and there is no %s yet", r->tokenizer);
+    if (st == DS_OK)
+        st = fit_config(&s, r);
+    *c = s.config;
+    ds_setup_close(&s);
     return st;
 }
 

@@ -20,6 +20,8 @@ typedef struct ds_setup {
 
 ds_status ds_setup_open(ds_setup *s, const ds_recipe *r);
 void      ds_setup_close(ds_setup *s);
+/** Only the configuration, for a plan: the tokenizer may be missing where the model's vocabulary is given. */
+ds_status ds_setup_config(ds_config *c, const ds_recipe *r);
 /** Bytes that n tokens stand for. */
 uint64_t ds_setup_bytes(const ds_setup *s, const int32_t *token, int64_t n);
 #endif

@@ -64,7 +64,7 @@ fi
 diff <(losses whole) <(losses term) || fail "a run after SIGTERM has other losses"
 
 says "whole: has checkpoints of a run: go on with --resume auto, or start again with --force" "$DEEPSEEK" train recipe.yaml --run whole
-says "optimizer.lr: 0.0030000000000000001 in the checkpoint, 0.01" "$DEEPSEEK" train recipe.yaml --run whole --resume auto --set optimizer.lr=0.01
+says "optimizer.lr: 0.003 in the checkpoint, 0.01" "$DEEPSEEK" train recipe.yaml --run whole --resume auto --set optimizer.lr=0.01
 says "was trained with a vocabulary of 257, the recipe's is 300" "$DEEPSEEK" train recipe.yaml --run whole --resume auto --set model.vocabulary=300
 sed 's/clip/clap/; s/lr: 3e-3/lr: 3e-3, clap: 1/' recipe.yaml >wrong.yaml
 says "wrong.yaml:6: unknown key \"clap\" in optimizer" "$DEEPSEEK" train wrong.yaml
@@ -121,6 +121,8 @@ says "train from a float checkpoint" "$DEEPSEEK" train <(sed 's,^model:.*,model:
 says "steps in a row had a loss or gradient that is not finite" "$DEEPSEEK" train recipe.yaml --run h -q --set optimizer.lr=10 --set optimizer.clip=0 --set model.init_std=10 --set max_skipped=2 --set optimizer.eps=0 --set stages.0.steps=3000
 
 "$DEEPSEEK" train recipe.yaml --plan --json >out && grep -q '"fits": true' out && grep -q '"parameters": 31968' out || fail "plan: $(cat out)"
+"$DEEPSEEK" train recipe.yaml --plan --json --set tokenizer=missing --set model.vocabulary=257 | grep -q '"parameters": 31968' || fail "a plan without a tokenizer"
+says "without vocabulary its size is the tokenizer's, and there is no missing yet" "$DEEPSEEK" train recipe.yaml --plan --set tokenizer=missing
 says "does not fit; --set precision.recompute=true and optimizer.moments=8bit" "$DEEPSEEK" train recipe.yaml --plan --memory 20M
 says "recipe.yaml: the run needs" "$DEEPSEEK" train recipe.yaml --run small --memory 20M
 
