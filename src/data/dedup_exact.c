@@ -112,24 +112,30 @@ static ds_status emit(void *state, ds_stage_ctx *cx, const ds_doc *doc)
     return DS_OK;
 }
 
-static ds_status mark_repeats(ds_sorter *s, const uint64_t *keys, uint8_t *bits)
+enum { DROP = 1 << 18, DROP_NEAR = 256 }; /* keys read, or looked up here and there, before their memory is given back */
+
+static ds_status mark_repeats(ds_sorter *s, const ds_map *side, uint8_t *bits)
 {
-    ds_pair p, first = { 0, 0 };
-    bool    more, any = false;
+    const uint64_t *keys = (const uint64_t *)(const void *)side->data;
+    uint64_t        looked = 0;
+    ds_pair         p, first = { 0, 0 };
+    bool            more, any = false;
     DS_TRY(ds_sorter_finish(s));
     for (;;) {
         DS_TRY(ds_sorter_next(s, &p, &more));
         if (!more)
             return DS_OK;
-        if (!any || p.key != first.key)
+        if (!any || p.key != first.key) {
             first = p; /* the sort is stable: the lowest number comes first */
-        else if (keys[p.value * 2 + 1] == keys[first.value * 2 + 1])
-            bits[p.value / 8] |= (uint8_t)(1 << (p.value % 8));
+        } else {
+            if (keys[p.value * 2 + 1] == keys[first.value * 2 + 1])
+                bits[p.value / 8] |= (uint8_t)(1 << (p.value % 8));
+            if (++looked % DROP_NEAR == 0)
+                ds_map_drop(side);
+        }
         any = true;
     }
 }
-
-enum { DROP = 2 << 20 }; /* keys read before their memory is given back */
 
 static ds_status resolve(void *state, const ds_barrier *b)
 {
@@ -152,7 +158,7 @@ static ds_status resolve(void *state, const ds_barrier *b)
         if (i % DROP == DROP - 1)
             ds_map_drop(&side);
     }
-    DS_TRY_GOTO(mark_repeats(s, keys, bits), end);
+    DS_TRY_GOTO(mark_repeats(s, &side, bits), end);
     st = ds_write_file(b->result_path, bits, n, true);
 end:
     ds_sorter_free(&s);

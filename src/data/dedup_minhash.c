@@ -121,7 +121,7 @@ static ds_status emit(void *state, ds_stage_ctx *cx, const ds_doc *doc)
 
 /* ---- the barrier ---- */
 
-enum { STAR = 16, PAIRS_MAX = 2000, BATCH = 1 << 11, DROP = 4 << 20 };
+enum { STAR = 16, PAIRS_MAX = 2000, BATCH = 1 << 11, TASK = 32, DROP = 1 << 19 };
 
 typedef struct work {
     const minhash    *m;
@@ -132,7 +132,7 @@ typedef struct work {
     ds_sorter        *bands, *pairs;
     uint64_t          n_candidates, n_verified;
     ds_pair          *batch;  /* candidates: key = low number << 32 | high number; value = their similarity's bits */
-    size_t            n_batch;
+    size_t            n_batch, from; /* pairs before it are verified */
     ds_outfile       *pair_file, *seg_bands;
     char              own[32]; /* name of this run's segment */
     char             *seg_dir, *seg_tmp;
@@ -197,7 +197,7 @@ static ds_status scan_bands(work *w)
 static void verify_task(void *arg, int64_t task, int worker)
 {
     work  *w = arg;
-    size_t from = (size_t)task * 256, to = from + 256 < w->n_batch ? from + 256 : w->n_batch;
+    size_t from = w->from + (size_t)task * TASK, to = from + TASK < w->n_batch ? from + TASK : w->n_batch;
     for (size_t i = from; i < to; i++) {
         ds_pair        *p = &w->batch[i];
         size_t          na, nb;
@@ -208,11 +208,22 @@ static void verify_task(void *arg, int64_t task, int worker)
     }
 }
 
+/* A few tasks for each worker at a time: a page of shingles that is looked at brings many neighbours into memory. */
+static void verify_batch(work *w)
+{
+    size_t step = (size_t)ds_pool_size(w->b->pool) * 2 * TASK;
+    for (w->from = 0; w->from < w->n_batch; w->from += step) {
+        size_t n = w->n_batch - w->from < step ? w->n_batch - w->from : step;
+        ds_pool_run(w->b->pool, (int64_t)((n + TASK - 1) / TASK), verify_task, w);
+        ds_index_drop(&w->index);
+    }
+}
+
 static ds_status flush_batch(work *w)
 {
     bool jaccard = w->m->verify == VERIFY_JACCARD;
     if (jaccard)
-        ds_pool_run(w->b->pool, (int64_t)((w->n_batch + 255) / 256), verify_task, w);
+        verify_batch(w);
     for (size_t i = 0; i < w->n_batch; i++) {
         double   s = 1;
         uint32_t a = (uint32_t)(w->batch[i].key >> 32), b = (uint32_t)w->batch[i].key;
@@ -229,7 +240,6 @@ static ds_status flush_batch(work *w)
         }
     }
     w->n_batch = 0;
-    ds_index_drop(&w->index);
     return DS_OK;
 }
 
@@ -296,12 +306,28 @@ static ds_status add_bands(work *w)
 }
 
 /* The segment is named after its keys: a barrier that is repeated after a kill replaces its own. */
+static ds_status name_segment(work *w)
+{
+    ds_map        side;
+    XXH3_state_t *h = XXH3_createState();
+    ds_status     st = h ? ds_map_open(&side, w->b->side_path[0]) : DS_E_NOMEM;
+    if (st == DS_OK) {
+        XXH3_64bits_reset(h);
+        for (size_t i = 0, n; i < side.size; i += n) {
+            n = side.size - i < DROP ? side.size - i : DROP;
+            XXH3_64bits_update(h, side.data + i, n);
+            ds_map_drop(&side);
+        }
+        snprintf(w->own, sizeof w->own, "seg-%016llx", (unsigned long long)XXH3_64bits_digest(h));
+        ds_map_close(&side);
+    }
+    XXH3_freeState(h);
+    return st;
+}
+
 static ds_status open_index(work *w)
 {
-    ds_map side;
-    DS_TRY(ds_map_open(&side, w->b->side_path[0]));
-    snprintf(w->own, sizeof w->own, "seg-%016llx", (unsigned long long)XXH3_64bits(side.data, side.size));
-    ds_map_close(&side);
+    DS_TRY(name_segment(w));
     bool shingles = w->m->verify == VERIFY_JACCARD;
     DS_TRY(ds_index_open(&w->index, w->m->index, w->m->params, w->own, shingles));
     w->n_old = w->index.n_doc;

@@ -121,7 +121,7 @@ ds_status ds_reader_open(ds_reader **out, const ds_input_list *list, const ds_re
     r->list = list;
     r->opts = *opts;
     if (!r->opts.chunk_bytes)
-        r->opts.chunk_bytes = 4u << 20;
+        r->opts.chunk_bytes = 1u << 20;
     if (!r->opts.max_doc)
         r->opts.max_doc = 64u << 20;
     if (from)

@@ -50,7 +50,7 @@ typedef struct ds_reader ds_reader;
 
 typedef struct ds_reader_opts {
     ds_stream_limits limits;
-    size_t           chunk_bytes; /* about 4 MiB */
+    size_t           chunk_bytes; /* about 1 MiB */
     uint64_t         max_doc;     /* longest line or text file; 0 = 64 MiB */
     bool             stop_on_error;
     int64_t          shard, n_shard; /* this process reads share `shard` of `n_shard` */

@@ -178,7 +178,8 @@ static ds_status emit(output *o, const ds_mix_doc *d)
     o->tokens += d->n;
     o->docs++;
     DS_TRY(ds_shard_add(o->w, d->tokens, d->n, d->label));
-    if ((o->since += d->n * ds_shard_token_bytes(o->info->vocab)) >= DS_MIX_DROP) {
+    o->since += d->n * ds_shard_token_bytes(o->info->vocab);
+    if (o->docs % DS_MIX_DROP_DOCS == 0 || o->since >= DS_MIX_DROP) {
         o->drop(o->user);
         o->since = 0;
     }

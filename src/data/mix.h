@@ -49,9 +49,10 @@ typedef struct ds_mix_doc {
     bool        validation;
 } ds_mix_doc;
 
-/** Gives back the memory of the documents' tokens that were read: called after each DS_MIX_DROP bytes of them. */
+/** Gives back the memory of the documents' tokens that were read: called after a few of them, since a page that is looked at
+ *  brings many neighbours, half a megabyte at times. */
 typedef void ds_mix_drop_fn(void *user);
-enum { DS_MIX_DROP = 256 << 10 }; /* a page that is looked at brings many neighbours */
+enum { DS_MIX_DROP = 256 << 10, DS_MIX_DROP_DOCS = 16 };
 
 /** Writes DIR/train-*.dst in the planned mixture and DIR/validation-*.dst in the given order. name_part ("" or "00003-")
  *  goes into the names. *summary: the report's part about tokens. */

@@ -204,9 +204,12 @@ typedef struct assembly {
 
 static ds_status read_records(assembly *a)
 {
+    enum { DROP = 1 << 17 }; /* records read before their memory is given back */
     uint64_t at = 0, token = 0, width = ds_shard_token_bytes(a->s->vocab);
     while (at < a->records.size) {
         record r;
+        if (a->n_doc % DROP == DROP - 1)
+            ds_map_drop(&a->records);
         if (a->records.size - at < sizeof r)
             return ds_fail(DS_E_FORMAT, "pack: the temporary records are damaged: start again with --restart");
         memcpy(&r, a->records.data + at, sizeof r);

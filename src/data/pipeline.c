@@ -415,11 +415,26 @@ static void remove_work_file(engine *e, const char *fmt, int a, int b)
         unlink(path);
 }
 
+/* The chunks' buffers, and what the stages keep for the next document, are needed again after the barrier only. */
+static void free_chunks(engine *e)
+{
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; e->b[i].job && k < e->n_job; k++)
+            ds_job_free(&e->b[i].job[k]);
+    for (int i = 0; e->cx && i < ds_pool_size(e->pool); i++) {
+        const ds_segmenter *seg = e->cx[i].seg;
+        ds_stage_ctx_free(&e->cx[i]);
+        e->cx[i].seg = seg;
+    }
+    ds_memory_trim();
+}
+
 static ds_status next_phase(engine *e)
 {
     int done = e->phase.number;
     DS_TRY(save_journal(e)); /* the phase is complete: a kill from here on repeats the barrier only */
     close_phase(e);
+    free_chunks(e);
     DS_TRY(resolve(e));
     e->j.phase++;
     e->j.pos = (ds_reader_pos){ 0 };
@@ -497,13 +512,9 @@ static ds_status setup(engine *e)
 static void teardown(engine *e)
 {
     close_phase(e);
-    for (int i = 0; i < 2; i++) {
-        for (int k = 0; e->b[i].job && k < e->n_job; k++)
-            ds_job_free(&e->b[i].job[k]);
+    free_chunks(e);
+    for (int i = 0; i < 2; i++)
         ds_free(e->b[i].job);
-    }
-    for (int i = 0; e->cx && i < ds_pool_size(e->pool); i++)
-        ds_stage_ctx_free(&e->cx[i]);
     ds_free(e->cx);
     for (int i = 0; e->seg && i < ds_pool_size(e->pool); i++)
         ds_segment_scratch_destroy(&e->seg[i].scratch);

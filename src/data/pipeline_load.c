@@ -56,7 +56,7 @@ static ds_status load_reader(ds_pipeline *p, const ds_data_opts *o)
     DS_TRY(ds_conf_size(c, root, "max_doc_bytes", 64u << 20, &p->reader.max_doc));
     DS_TRY(ds_conf_size(c, root, "max_file_bytes", 0, &p->reader.limits.max_bytes));
     DS_TRY(ds_conf_real(c, root, "max_ratio", 400, 0, 1e9, &p->reader.limits.max_ratio));
-    DS_TRY(ds_conf_size(c, root, "chunk_bytes", 4u << 20, &chunk));
+    DS_TRY(ds_conf_size(c, root, "chunk_bytes", 1u << 20, &chunk));
     DS_TRY(ds_conf_choice(c, root, "spill", "plain|zstd", 0, &spill));
     p->compress_spill = spill == 1;
     DS_TRY(ds_conf_size(c, root, "memory", (uint64_t)1 << 30, &p->memory));
