@@ -15,7 +15,7 @@ enum {
     LID_CODE = 12,       /* bytes of a code with its NUL */
     LID_SCRIPTS = 64,
     LID_WORD_MAX = 24,   /* longest word that is a feature of its own */
-    LID_WHOLE = 16 << 10,  /* of a longer text so many bytes are read, in windows */
+    LID_WHOLE = 4 << 10,  /* of a longer text so many bytes are read, in windows */
     LID_GLANCE = 1 << 10,  /* or only so many, when each window is surely in the same language */
     LID_WINDOWS = 4,
     LID_HAN = 1,   /* numbers of scripts */
