@@ -308,21 +308,18 @@ static ds_status add_bands(work *w)
 /* The segment is named after its keys: a barrier that is repeated after a kill replaces its own. */
 static ds_status name_segment(work *w)
 {
-    ds_map        side;
-    XXH3_state_t *h = XXH3_createState();
-    ds_status     st = h ? ds_map_open(&side, w->b->side_path[0]) : DS_E_NOMEM;
-    if (st == DS_OK) {
-        XXH3_64bits_reset(h);
-        for (size_t i = 0, n; i < side.size; i += n) {
-            n = side.size - i < DROP ? side.size - i : DROP;
-            XXH3_64bits_update(h, side.data + i, n);
-            ds_map_drop(&side);
-        }
-        snprintf(w->own, sizeof w->own, "seg-%016llx", (unsigned long long)XXH3_64bits_digest(h));
-        ds_map_close(&side);
+    ds_map       side;
+    XXH3_state_t h;
+    DS_TRY(ds_map_open(&side, w->b->side_path[0]));
+    XXH3_64bits_reset(&h);
+    for (size_t i = 0, n; i < side.size; i += n) {
+        n = side.size - i < DROP ? side.size - i : DROP;
+        XXH3_64bits_update(&h, side.data + i, n);
+        ds_map_drop(&side);
     }
-    XXH3_freeState(h);
-    return st;
+    snprintf(w->own, sizeof w->own, "seg-%016llx", (unsigned long long)XXH3_64bits_digest(&h));
+    ds_map_close(&side);
+    return DS_OK;
 }
 
 static ds_status open_index(work *w)
