@@ -1,5 +1,5 @@
 #!/bin/bash
-# The pipeline from outside: counts, threads, shards, kill and resume, bad input, configuration errors.
+# The pipeline from outside: counts, threads, shards, bad input, configuration errors; kill.sh kills it.
 
 
 dir=$(mktemp -d)
@@ -66,54 +66,6 @@ config three >three.yaml
 cmp <(parts one) <(parts three) || fail "threads change the output"
 cmp <(sed 's/three\|one//' one/report.json) <(sed 's/three\|one//' three/report.json) || fail "threads change the report"
 cmp one/removed.jsonl.zst three/removed.jsonl.zst || fail "threads change the removed documents"
-
-# Killed anywhere and started again, it ends with the same bytes, with every kind of stage that looks at all documents and packing.
-printf '{"question":"word1 word2 word3 word4 word5 word6 word7 word8 word9 word10 word11 word12 word13 word14"}\n' >set.jsonl
-whole() { # OUT-DIR
-    cat <<END
-input:
-  - path: in*.jsonl
-chunk_bytes: 20KB
-journal_seconds: 0
-stages:
-  - unicode:
-  - exact: { unit: line }
-  - minhash: { threshold: 0.7, recall: 0.99 }
-  - minhash: { threshold: 0.5, action: mark }
-  - substring: { min_bytes: 100 }
-  - decontaminate: { sets: [set.jsonl] }
-output:
-  dir: $1
-  documents: jsonl
-  part_bytes: 200KB
-pack:
-  tokenizer: bytes
-  validation: 0.2
-END
-}
-whole whole >whole.yaml
-"$DEEPSEEK" data run whole.yaml -t 1 >/dev/null || fail "all global stages"
-[ "$(field whole/report.json out documents)" = "$(parts whole | wc -l)" ] || fail "all global stages: documents out"
-kills=0
-for delay in 0.005 0.01 0.02 0.03 0.04 0.06 0.08 0.1; do
-    whole killed >killed.yaml
-    rm -rf killed
-    for try in 1 2 3 4; do
-        "$DEEPSEEK" data run killed.yaml -t 2 >/dev/null 2>&1 &
-        pid=$!
-        sleep $delay
-        kill -9 $pid 2>/dev/null && kills=$((kills + 1))
-        wait $pid 2>/dev/null
-        [ -e killed/report.json ] && break
-    done
-    [ -e killed/report.json ] || "$DEEPSEEK" data run killed.yaml >/dev/null || fail "resuming after kill at $delay"
-    cmp <(ls -A whole) <(ls -A killed) || fail "a kill at $delay leaves other files"
-    for f in whole/part-* whole/*.dst whole/removed.jsonl.zst; do
-        cmp "$f" "killed/${f#whole/}" || fail "a kill at $delay changes $f"
-    done
-    cmp <(sed 's/killed\|whole//' whole/report.json) <(sed 's/killed\|whole//' killed/report.json) || fail "a kill at $delay changes the report"
-done
-[ $kills -gt 0 ] || fail "no run was killed: the delays are too long for this machine"
 
 # Shares of the input add up to the whole.
 sed 's/dir: one/dir: shares/; /minhash/,/recall/d; /exact/d' one.yaml >shares.yaml
