@@ -6,7 +6,9 @@ a bead is right strictly when it is a gold bead; 0-1 beads count in precision on
 The Bible is scored by its own rule: consecutive output beads that share a verse are merged first.
 Needs nltk and zstandard. hunalign runs without a dictionary, with -utf -realign, on words parted by spaces (Chinese characters
 and punctuation by themselves); it gets no more than it makes for itself."""
-import argparse, csv, datetime, json, os, pathlib, platform, re, resource, subprocess, sys, tempfile, time
+import argparse, datetime, json, os, pathlib, re, resource, subprocess, sys, tempfile, time
+
+import rows as table
 from collections import OrderedDict, defaultdict
 
 args = argparse.ArgumentParser()
@@ -184,8 +186,7 @@ def tldr_recall(docs, results):
 
 # ---- the table ----
 
-commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
+commit, cpu = table.commit(), table.processor()
 rows = []
 
 
@@ -239,9 +240,4 @@ if args.hunalign:
     except subprocess.TimeoutExpired:
         row(task, "hunalign -utf -realign", "1.2", "seconds", "over 600")
 if args.out:
-    new = not os.path.exists(args.out)
-    with open(args.out, "a", newline="") as f:
-        w = csv.writer(f)
-        if new:
-            w.writerow(["date", "commit", "cpu", "task", "system", "version", "measure", "value", "second"])
-        w.writerows(rows)
+    table.append(args.out, ["date", "commit", "cpu", "task", "system", "version", "measure", "value", "second"], rows)

@@ -1,8 +1,10 @@
 """Megabytes of text a processor second of the whole pipeline, over the open text (recipes/data/open-text.yaml).
 Usage: data_speed.py DEEPSEEK [--corpus CORPUS.jsonl] [--out results.csv], from the root of the repository with ../shared/data beside it.
 Processor seconds, so that other programs disturb little; peak memory as the system reports it (with mapped files). With a corpus
-(dedup_corpus.py makes one) the whole pipeline also runs over a tenth of it and all of it, to see whether memory grows."""
-import argparse, csv, datetime, json, os, subprocess, tempfile
+(dedup_corpus.py makes one) the whole pipeline also runs over a thirtieth, a tenth and all of it, to see whether memory grows."""
+import argparse, datetime, json, os, subprocess, tempfile
+
+import rows as table
 
 args = argparse.ArgumentParser()
 args.add_argument("deepseek")
@@ -22,15 +24,14 @@ runs = [("clean, filter, dedup", no_pack, 1), ("clean, filter, dedup, tokenize, 
         ("the same, two threads", shards_only(whole), 2)]
 tmp = tempfile.mkdtemp()
 if args.corpus:
-    tenth = open(tmp + "/tenth.jsonl", "wb")
-    with open(args.corpus, "rb") as f:
-        for line in f:
-            if tenth.tell() * 10 > os.path.getsize(args.corpus):
-                break
-            tenth.write(line)
-    tenth.close()
-    for path in (tenth.name, args.corpus):
-        runs.append(("the same over a perturbed corpus, two threads", shards_only(whole[:whole.index("input:")] + f"input: [{path}]\nmemory: 64MiB\n"
+    for part in (30, 10, 1):
+        path = f"{tmp}/{part}.jsonl"
+        with open(args.corpus, "rb") as f, open(path, "wb") as out:
+            for line in f:
+                if out.tell() * part > os.path.getsize(args.corpus):
+                    break
+                out.write(line)
+        runs.append(("the same over a perturbed corpus, two threads", shards_only(whole[:whole.index("input:")] + f"input: [{path}]\nmemory: 32MiB\n"
                                                                          + whole[whole.index("stages:"):]), 2))
 rows = []
 for name, yaml, threads in runs:
@@ -45,10 +46,5 @@ for name, yaml, threads in runs:
     print(*rows[-1], sep="\t", flush=True)
 subprocess.run(["rm", "-rf", tmp])
 if args.out:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "")
-    with open(args.out, "w", newline="") as f:
-        w = csv.writer(f)
-        w.writerow(["date", "commit", "cpu", "stages", "threads", "mb_of_text", "cpu_seconds", "mb_per_cpu_s", "peak_mib"])
-        for r in rows:
-            w.writerow([datetime.date.today().isoformat(), commit, cpu, *r])
+    table.append(args.out, ["date", "commit", "cpu", "stages", "threads", "mb_of_text", "cpu_seconds", "mb_per_cpu_s", "peak_mib"],
+                 [[datetime.date.today().isoformat(), table.commit(), table.processor(), *r] for r in rows])

@@ -3,7 +3,9 @@ character 5-grams. Usage: dedup_quality.py DEEPSEEK DATA_DIR [results.csv]
 
 The pairs file lists every same-document pair and every pair with similarity >= 0.2, so a pair at or over a threshold
 that is not listed there does not exist."""
-import csv, datetime, platform, shutil, subprocess, sys, tempfile, pathlib, json
+import csv, datetime, shutil, subprocess, sys, tempfile, pathlib, json
+
+import rows as table
 
 deepseek, data = sys.argv[1], pathlib.Path(sys.argv[2])
 truth = {}
@@ -30,10 +32,5 @@ for threshold in (0.7, 0.8):
         rows.append([threshold, label, len(want), len(found), f"{p:.4f}", f"{r:.4f}"])
         print(*rows[-1], sep="\t")
 if len(sys.argv) > 3:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    with open(sys.argv[3], "w", newline="") as f:
-        w = csv.writer(f)
-        w.writerow(["date", "commit", "cpu", "set", "threshold", "method", "true_pairs", "found_pairs", "precision", "recall"])
-        cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
-        for row in rows:
-            w.writerow([datetime.date.today().isoformat(), commit, cpu, "dedup_doc_versions", *row])
+    table.append(sys.argv[3], ["date", "commit", "cpu", "set", "threshold", "method", "true_pairs", "found_pairs", "precision", "recall"],
+                 [[datetime.date.today().isoformat(), table.commit(), table.processor(), "dedup_doc_versions", *row] for row in rows])

@@ -6,7 +6,9 @@ does ours once; ours also takes the whole corpus. Ratios are of processor second
 machine disturb least. What differs: ours verifies candidates by their true similarity unless told not to; ours and datatrove part
 Chinese into characters or words, text-dedup only at what is no letter, so that it has far fewer 5-grams of Chinese to hash.
 Needs datatrove and text-dedup (pip); one that is missing is left out."""
-import argparse, csv, datetime, importlib.metadata, json, os, pathlib, resource, shutil, subprocess, sys, tempfile, time
+import argparse, datetime, importlib.metadata, json, os, pathlib, resource, shutil, subprocess, sys, tempfile, time
+
+import rows as table
 
 args = argparse.ArgumentParser()
 args.add_argument("deepseek")
@@ -74,8 +76,7 @@ with open(args.corpus, "rb") as f, open(part, "wb") as o:
     for whole, line in enumerate(f, 1):
         if whole <= args.peer_documents:
             o.write(line)
-commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "")
+commit, cpu = table.commit(), table.processor()
 rows, best = [], None
 for name, package, run, corpus in (
         ("ours, verified", None, lambda c: ours(c, "jaccard"), part), ("ours, not verified", None, lambda c: ours(c, "none"), part),
@@ -94,8 +95,5 @@ for name, package, run, corpus in (
     print(*rows[-1][3:], sep="\t", flush=True)
 shutil.rmtree(tmp)
 if args.out:
-    with open(args.out, "w", newline="") as f:
-        w = csv.writer(f)
-        w.writerow(["date", "commit", "cpu", "documents", "corpus_mb", "method", "version", "seconds", "cpu_seconds", "mb_per_cpu_s", "documents_left",
-                    "cpu_seconds_to_ours_verified"])
-        w.writerows(rows)
+    table.append(args.out, ["date", "commit", "cpu", "documents", "corpus_mb", "method", "version", "seconds", "cpu_seconds", "mb_per_cpu_s",
+                            "documents_left", "cpu_seconds_to_ours_verified"], rows)

@@ -7,8 +7,9 @@ without one are left out, for both systems.
 DATA has lid_lingua, lid_udhr and the zh sets of models/lid.py. Peer: pip install lingua-language-detector. lingua's models
 saw none of these lines. Ours learn from them, so each fifth is judged by a model that was trained without it (five
 trainings, a few minutes)."""
-import collections, csv, datetime, importlib.metadata, json, os, subprocess, sys, tempfile, time
+import collections, datetime, importlib.metadata, json, os, subprocess, sys, tempfile, time
 
+import rows as table
 from lingua import LanguageDetectorBuilder
 
 deepseek, build, data = sys.argv[1:4]
@@ -76,16 +77,9 @@ if "--speed-only" not in sys.argv:
     mine, peer = ours(), theirs(detector)
     rows += [(f"accuracy {k}, folds {folds}", mine[0][k], peer[0][k]) for k in sorted(peer[0])]
     rows.append((f"mean over 75 languages, all kinds, folds {folds}", mine[1], peer[1]))
-cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
-commit = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip()
 version = importlib.metadata.version("lingua-language-detector")
-path = f"{root}/bench/results/lid.csv"
-new = not os.path.exists(path)
-os.makedirs(os.path.dirname(path), exist_ok=True)
-with open(path, "a", newline="") as f:
-    out = csv.writer(f)
-    if new:
-        out.writerow(["date", "commit", "cpu", "measure", "deepseek", "lingua", "ratio", "lingua_version", "command"])
-    for what, a, b in rows:
-        out.writerow([datetime.date.today(), commit, cpu, what, f"{a:.4f}", f"{b:.4f}", f"{a / b:.3f}", version, "bench/lid.sh"])
-        print(f"{what:52} deepseek {a:.4f}  lingua {b:.4f}  ratio {a / b:.3f}")
+table.append(f"{root}/bench/results/lid.csv", ["date", "commit", "cpu", "measure", "deepseek", "lingua", "ratio", "lingua_version", "command"],
+             [[datetime.date.today(), table.commit(), table.processor(), what, f"{a:.4f}", f"{b:.4f}", f"{a / b:.3f}", version, "bench/lid.sh"]
+              for what, a, b in rows])
+for what, a, b in rows:
+    print(f"{what:52} deepseek {a:.4f}  lingua {b:.4f}  ratio {a / b:.3f}")

@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+import rows
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIELDS = "date,commit,cpu,language,way,tokens,us_per_token,c_us_per_token,overhead_us,lowest_overhead_us".split(",")
 BESIDE = {"publisher": "stream"}
@@ -94,8 +96,7 @@ def main():
                 measure(command, env, found.setdefault(language, {}))
     if a.header:
         print(",".join(FIELDS))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
+    commit, cpu = rows.commit(), rows.processor()
     for language, ways in found.items():
         for how, times in ways.items():
             c = found["C"][BESIDE.get(how, how)]

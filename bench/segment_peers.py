@@ -6,7 +6,9 @@ DATA has zh_seg_ud_gsd, zh_seg_sighan2005_RESTRICTED, align_pud_en_zh. PKUSEG_MO
 pkuseg's source package (pip download --no-binary :all: pkuseg); without it pkuseg is left out. Peers: pip install jieba
 spacy-pkuseg. A word is right when both its ends are where the gold has them (bakeoff 2005). The PKU test is used to
 measure only; the word list of its training text (rows "+ PKU word list") is given to a model at run time."""
-import csv, datetime, importlib.metadata, os, subprocess, sys, tempfile, time
+import datetime, importlib.metadata, os, subprocess, sys, tempfile, time
+
+import rows as table
 
 deepseek, build, data = sys.argv[1:4]
 pkuseg_model = sys.argv[4] if len(sys.argv) > 4 else None
@@ -73,29 +75,22 @@ if pkuseg_model:
     systems.append(("pkuseg default", "model 0.0.25, code spacy-pkuseg " + importlib.metadata.version("spacy-pkuseg"),
                     timed(spacy_pkuseg.pkuseg(pkuseg_model, user_dict="default").cut)))
 
-cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
-commit = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip()
 path = f"{root}/bench/results/segment.csv"
-new = not os.path.exists(path)
-os.makedirs(os.path.dirname(path), exist_ok=True)
-with open(path, "a", newline="") as f:
-    out = csv.writer(f)
-    if new:
-        out.writerow(["date", "commit", "cpu", "set", "system", "version", "precision", "recall", "f1", "MB_per_s_one_thread", "command"])
-    for name, gold in sets.items():
-        raw = ["".join(words) for words in gold]
-        size = sum(len(l.encode()) + 1 for l in raw) / 1e6
-        for system, version, run in systems:
-            got, took = run(raw)
-            if took is None:
-                with open(f"{tmp}/speed", "w", encoding="utf-8") as t:
-                    t.write(("\n".join(raw) + "\n") * max(1, int(4 / size)))
-                model = "lexicon" if "lexicon" in system else "gsd"
-                rate = float(subprocess.run([f"{build}/bench/segment", f"{tmp}/speed", model], check=True, stdout=subprocess.PIPE,
-                                            text=True).stdout.split(" MB/s")[0].split()[-1])
-            else:
-                rate = size / took
-            p, r, f1 = score(gold, got)
-            row = [datetime.date.today(), commit, cpu, name, system, version, f"{p:.4f}", f"{r:.4f}", f"{f1:.4f}", f"{rate:.2f}", "bench/segment.sh"]
-            out.writerow(row)
-            print(f"{name:22} {system:34} P {p:.4f} R {r:.4f} F {f1:.4f}  {rate:7.2f} MB/s", flush=True)
+columns = ["date", "commit", "cpu", "set", "system", "version", "precision", "recall", "f1", "MB_per_s_one_thread", "command"]
+for name, gold in sets.items():
+    raw = ["".join(words) for words in gold]
+    size = sum(len(l.encode()) + 1 for l in raw) / 1e6
+    for system, version, run in systems:
+        got, took = run(raw)
+        if took is None:
+            with open(f"{tmp}/speed", "w", encoding="utf-8") as t:
+                t.write(("\n".join(raw) + "\n") * max(1, int(4 / size)))
+            model = "lexicon" if "lexicon" in system else "gsd"
+            rate = float(subprocess.run([f"{build}/bench/segment", f"{tmp}/speed", model], check=True, stdout=subprocess.PIPE,
+                                        text=True).stdout.split(" MB/s")[0].split()[-1])
+        else:
+            rate = size / took
+        p, r, f1 = score(gold, got)
+        row = [datetime.date.today(), table.commit(), table.processor(), name, system, version, f"{p:.4f}", f"{r:.4f}", f"{f1:.4f}", f"{rate:.2f}", "bench/segment.sh"]
+        table.append(path, columns, [row])
+        print(f"{name:22} {system:34} P {p:.4f} R {r:.4f} F {f1:.4f}  {rate:7.2f} MB/s", flush=True)

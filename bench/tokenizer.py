@@ -10,7 +10,6 @@ medians, of processor time.
 
 Needs: gguf, tokenizers, tiktoken, zstandard."""
 import argparse
-import csv
 import datetime
 import importlib.metadata
 import io
@@ -28,6 +27,8 @@ import gguf
 import tiktoken
 import zstandard
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+import rows as table
 
 LETTERS = ("A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ"
            "-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃")
@@ -98,11 +99,6 @@ def read_text(path, limit):
     return text.encode()[:limit].decode(errors="ignore")
 
 
-def cpu_name():
-    info = open("/proc/cpuinfo").read()
-    return next((line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")), "unknown")
-
-
 def ours(bench, model, file):
     out = subprocess.run([bench, model, file], check=True, capture_output=True, text=True).stdout.splitlines()
     return json.loads(out[0])["open_ms"], json.loads(out[1])
@@ -121,7 +117,6 @@ def main():
     hf, tk = hf_tokenizer(*vocabulary), tiktoken_encoding(*vocabulary)
     texts = {"english (en_tinyshakespeare)": "/en_tinyshakespeare/input.txt", "chinese (zh_classics)": "/zh_classics/classics_zh.jsonl.zst",
              "chinese and code (zh_javaguide)": "/zh_javaguide/javaguide_zh.jsonl.zst"}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     rows = []
     with tempfile.TemporaryDirectory() as tmp:
         hf.save(tmp + "/tokenizer.json", pretty=False)
@@ -144,16 +139,11 @@ def main():
             json_ms, _ = ours(args.bench, tmp + "/tokenizer.json", tmp + "/text")
             for peer in ways:
                 theirs, own = max(statistics.median(s) for s in speed[peer]), statistics.median(mine)
-                rows.append([datetime.date.today().isoformat(), commit, cpu_name(), peer, importlib.metadata.version(peer), name, n,
+                rows.append([datetime.date.today().isoformat(), table.commit(), table.processor(), peer, importlib.metadata.version(peer), name, n,
                              row["tokens"], count[peer], round(own, 1), round(theirs, 2), round(own / theirs, 1), open_ms, json_ms])
                 print(*rows[-1], sep=", ", flush=True)
-    new = not os.path.exists(args.csv)
-    with open(args.csv, "a", newline="") as f:
-        w = csv.writer(f)
-        if new:
-            w.writerow(["date", "commit", "cpu", "peer", "peer_version", "text", "bytes", "tokens", "peer_tokens", "encode_MB_s",
-                        "peer_encode_MB_s", "ratio", "open_gguf_ms", "open_json_ms"])
-        w.writerows(rows)
+    table.append(args.csv, ["date", "commit", "cpu", "peer", "peer_version", "text", "bytes", "tokens", "peer_tokens", "encode_MB_s",
+                            "peer_encode_MB_s", "ratio", "open_gguf_ms", "open_json_ms"], rows)
 
 
 main()

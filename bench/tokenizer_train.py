@@ -10,7 +10,6 @@ its threads count.
 
 Needs: tokenizers, zstandard."""
 import argparse
-import csv
 import datetime
 import importlib.metadata
 import io
@@ -23,6 +22,8 @@ import tempfile
 import time
 
 import zstandard
+
+import rows
 
 SETS = ["zh_classics/classics_zh", "zh_javaguide/javaguide_zh", "zh_oiwiki/oiwiki_zh", "en_movie_reviews/movie_reviews", "en_public_domain/en_pd"]
 SPECIAL = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"]
@@ -95,19 +96,12 @@ def main():
         peer, merges = theirs(corpus, tmp + "/ours/tokenizer.json", args.vocab)
         peer_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert mine == merges, "the merges differ"
-    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    row = [datetime.date.today().isoformat(), commit, cpu, len(os.sched_getaffinity(0)), "tokenizers", importlib.metadata.version("tokenizers"), n,
+    row = [datetime.date.today().isoformat(), rows.commit(), rows.processor(), len(os.sched_getaffinity(0)), "tokenizers", importlib.metadata.version("tokenizers"), n,
            args.vocab, round(own, 2), round(peer, 2), round(peer / own, 1), round(report["count_seconds"], 2), round(report["learn_seconds"], 2),
            own_peak, peer_peak, args.replace]
     print(*row, sep=", ")
-    new = not os.path.exists(args.csv)
-    with open(args.csv, "a", newline="") as f:
-        w = csv.writer(f)
-        if new:
-            w.writerow(["date", "commit", "cpu", "processors", "peer", "peer_version", "bytes", "vocabulary", "seconds", "peer_seconds",
-                        "ratio", "count_seconds", "learn_seconds", "peak_bytes", "peer_peak_bytes", "replaced"])
-        w.writerow(row)
+    rows.append(args.csv, ["date", "commit", "cpu", "processors", "peer", "peer_version", "bytes", "vocabulary", "seconds", "peer_seconds",
+                           "ratio", "count_seconds", "learn_seconds", "peak_bytes", "peer_peak_bytes", "replaced"], [row])
 
 
 main()
