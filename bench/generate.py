@@ -6,7 +6,9 @@
 Both read the same files with the same number of threads (--peer-model gives the peer another one, such as a format that only it has).
 Each round runs ours, then the peer once for each --peer-flags; the medians go into one CSV row a model, test and set of flags, with
 the read bandwidth that `deepseek bench` measured before and after the run that is our median. --batch B writes B sequences at a
-time, and one, and gives their ratio instead of the peer's."""
+time, and one, and gives their ratio instead of the peer's. Where neighbours make memory fast and slow by turns, --read 65,90 leaves out
+the rounds in which a bandwidth that was measured before, between or after the runs was not from 65 to 90 GB/s; what was measured goes
+to standard error."""
 import argparse, datetime, json, os, statistics, subprocess, sys
 
 FIELDS = "date,commit,cpu,threads,model,test,depth,deepseek,peer,ratio,peer_version,peer_flags,read_GBps,of_read,of_int8".split(",")
@@ -18,8 +20,13 @@ def ours(a, model, test, n, batch=1):
     command += ["--kv-dtype", a.kv_dtype] if a.kv_dtype else []
     out = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     t = out["tests"][0]
-    return dict(rate=t["tokens_per_second"], cpu=out["processor"], of_read=t.get("of_read"), of_peak=t["of_peak"],
-                read=max(b["read_bytes_per_second"] for b in out["bounds"]))
+    reads = [b["read_bytes_per_second"] for b in out["bounds"]]
+    return dict(rate=t["tokens_per_second"], cpu=out["processor"], of_read=t.get("of_read"), of_peak=t["of_peak"], read=max(reads), reads=reads)
+
+
+def read_now(a):
+    out = subprocess.run([a.deepseek, "doctor", "--json", "-t", str(a.threads)], check=True, capture_output=True, text=True).stdout
+    return json.loads(out)["measured"]["read_bytes_per_second"]
 
 
 def peer(a, model, test, n, flags):
@@ -45,10 +52,18 @@ def print_row(a, model, test, mine, theirs, version, flags):
 def beside_peer(a, model, test, n):
     mine, theirs = [], {flags: [] for flags in a.peer_flags or [""]}
     for _ in range(a.rounds):
-        mine.append(ours(a, model, test, n))
+        run, reads, others = ours(a, model, test, n), [], {}
         for flags in theirs:
-            theirs[flags].append(peer(a, model, test, n, flags) if a.peer else float("nan"))
-    for flags in theirs:
+            others[flags] = peer(a, model, test, n, flags) if a.peer else float("nan")
+            reads += [read_now(a)] if a.read else []
+        reads = [r / 1e9 for r in run["reads"] + reads]
+        print(f"{test} {n}: {run['rate']:.2f}, {others}, read {[round(r, 1) for r in reads]}", file=sys.stderr)
+        if a.read and not a.read[0] <= min(reads) <= max(reads) <= a.read[1]:
+            continue
+        mine.append(run)
+        for flags in theirs:
+            theirs[flags].append(others[flags])
+    for flags in theirs if mine else []:
         named = [f"with {os.path.basename(a.peer_model)}"] if a.peer_model else []
         print_row(a, model, f"{test} {n}", mine, theirs[flags], a.peer_version, " ".join(filter(None, [flags] + named)))
 
@@ -76,6 +91,7 @@ def main():
     p.add_argument("--depth", type=int, default=0)
     p.add_argument("--kv-dtype")
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--read", type=lambda s: [float(v) for v in s.split(",")], help="least and most bandwidth of a round that counts, GB/s")
     p.add_argument("--repeat", type=int, default=1, help="runs within a round")
     p.add_argument("--header", action="store_true", help="print the CSV header first")
     a = p.parse_args()
