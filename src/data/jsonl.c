@@ -332,7 +332,7 @@ static const char *scan_member(scan *c, const char *key, size_t n, char *value, 
         c->doc->id_is_number = true;
         return after;
     }
-    if (f && f != &c->doc->text)
+    if (f)
         return after; /* null or another type where a string belongs: as if absent */
     if (*value == '{')
         scan_inner(c, key, n, value, after);

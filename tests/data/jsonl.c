@@ -132,12 +132,29 @@ static void joins_lists_of_lines(void **state)
     ds_docs_free(&docs);
 }
 
+/* What a later string replaces is not written beside it. */
+static void writes_one_text(void **state)
+{
+    static const char *const lines[] = { "{\"text\":4,\"x\":1,\"text\":\"c\"}", "{\"text\":[\"c\"],\"x\":1}", "{\"text\":\"b\",\"text\":\"c\",\"x\":1}" };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ds_docs docs = { 0 };
+        ds_doc  d;
+        ds_buf  line = { 0 }, out = { 0 };
+        assert_null(parse(&docs, &d, &line, lines[i]));
+        assert_int_equal(ds_json_write(&out, &d), DS_OK);
+        assert_string_equal(out.data, "{\"text\":\"c\",\"x\":1}\n");
+        ds_buf_free(&out);
+        ds_buf_free(&line);
+        ds_docs_free(&docs);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_members_apart), cmocka_unit_test(replaces_lone_surrogates),
         cmocka_unit_test(keeps_more_members_than_it_buffers), cmocka_unit_test(says_what_is_wrong),
-        cmocka_unit_test(bounds_the_nesting),       cmocka_unit_test(joins_lists_of_lines),
+        cmocka_unit_test(bounds_the_nesting),       cmocka_unit_test(joins_lists_of_lines), cmocka_unit_test(writes_one_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
