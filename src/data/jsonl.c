@@ -219,12 +219,23 @@ typedef struct scan {
     bool             bad_text;
 } scan;
 
-/* Moves the members kept so far to doc->extra. */
+/* Whether the written document has this name for another member, such as "text" where the text comes from "content". */
+static bool is_taken(const scan *c, ds_slice key)
+{
+    const char *const names[] = { "text", "id", "source", "url", "language" };
+    const char *const from[] = { c->f->text, c->f->id, c->f->source, c->f->url, c->f->language };
+    for (int i = 0; i < 5; i++)
+        if (from[i] && match_key(names[i], key.s, key.n) == 0)
+            return true;
+    return false;
+}
+
+/* Moves the members kept so far to doc->extra. A name that is taken gets "_" before it. */
 static ds_status flush_kept(scan *c)
 {
     size_t n = c->doc->extra.n;
     for (int i = 0; i < c->n_kept; i++)
-        n += c->key[i].n + c->value[i].n + 4;
+        n += c->key[i].n + c->value[i].n + 5;
     char *p = ds_arena_alloc(&c->docs->arena, n + 1);
     if (!p)
         return DS_E_NOMEM;
@@ -234,6 +245,8 @@ static ds_status flush_kept(scan *c)
     for (int i = 0; i < c->n_kept; i++) {
         *w++ = ',';
         *w++ = '"';
+        if (is_taken(c, c->key[i]))
+            *w++ = '_';
         memcpy(w, c->key[i].s, c->key[i].n);
         w += c->key[i].n;
         *w++ = '"';
@@ -241,7 +254,7 @@ static ds_status flush_kept(scan *c)
         memcpy(w, c->value[i].s, c->value[i].n);
         w += c->value[i].n;
     }
-    c->doc->extra = (ds_slice){ p, n };
+    c->doc->extra = (ds_slice){ p, (size_t)(w - p) };
     c->n_kept = 0;
     return DS_OK;
 }

@@ -149,12 +149,28 @@ static void writes_one_text(void **state)
     }
 }
 
+/* Another "text" than the one that was asked for is kept, under a name that is free. */
+static void keeps_members_whose_name_is_taken(void **state)
+{
+    ds_docs   docs = { 0 };
+    ds_doc    d = { 0 };
+    ds_fields f = { .text = "content", .id = "meta.id" };
+    ds_buf    out = { 0 };
+    char      line[] = "{\"text\":\"b\",\"content\":\"c\",\"id\":1,\"url\":\"u\",\"meta\":{\"id\":\"i\"}}";
+    assert_null(ds_json_doc(&docs, &d, line, strlen(line), &f));
+    assert_int_equal(ds_json_write(&out, &d), DS_OK);
+    assert_string_equal(out.data, "{\"id\":\"i\",\"text\":\"c\",\"_text\":\"b\",\"_id\":1,\"url\":\"u\",\"meta\":{\"id\":\"i\"}}\n");
+    ds_buf_free(&out);
+    ds_docs_free(&docs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_members_apart), cmocka_unit_test(replaces_lone_surrogates),
         cmocka_unit_test(keeps_more_members_than_it_buffers), cmocka_unit_test(says_what_is_wrong),
         cmocka_unit_test(bounds_the_nesting),       cmocka_unit_test(joins_lists_of_lines), cmocka_unit_test(writes_one_text),
+        cmocka_unit_test(keeps_members_whose_name_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
