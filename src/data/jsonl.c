@@ -208,7 +208,17 @@ static int match_key(const char *want, const char *key, size_t n)
     return want[n] == 0 ? 0 : want[n] == '.' ? 1 : -1;
 }
 
-enum { MAX_KEPT = 32 };
+enum { MAX_KEPT = 32, FIELDS = 5 };
+
+/* The names in the order in which this file goes through them. */
+static void list_names(const ds_fields *f, const char *name[FIELDS])
+{
+    name[0] = f->text;
+    name[1] = f->id;
+    name[2] = f->source;
+    name[3] = f->url;
+    name[4] = f->language;
+}
 
 typedef struct scan {
     ds_docs         *docs;
@@ -222,9 +232,10 @@ typedef struct scan {
 /* Whether the written document has this name for another member, such as "text" where the text comes from "content". */
 static bool is_taken(const scan *c, ds_slice key)
 {
-    const char *const names[] = { "text", "id", "source", "url", "language" };
-    const char *const from[] = { c->f->text, c->f->id, c->f->source, c->f->url, c->f->language };
-    for (int i = 0; i < 5; i++)
+    const char *names[FIELDS], *from[FIELDS];
+    list_names(&ds_default_fields, names);
+    list_names(c->f, from);
+    for (int i = 0; i < FIELDS; i++)
         if (from[i] && match_key(names[i], key.s, key.n) == 0)
             return true;
     return false;
@@ -261,9 +272,10 @@ static ds_status flush_kept(scan *c)
 
 static ds_slice *field_of(scan *c, const char *key, size_t n, int level)
 {
-    const char *const names[] = { c->f->text, c->f->id, c->f->source, c->f->url, c->f->language };
-    ds_slice *const    spans[] = { &c->doc->text, &c->doc->id, &c->doc->source, &c->doc->url, &c->doc->language };
-    for (int i = 0; i < 5; i++) {
+    const char     *names[FIELDS];
+    ds_slice *const spans[FIELDS] = { &c->doc->text, &c->doc->id, &c->doc->source, &c->doc->url, &c->doc->language };
+    list_names(c->f, names);
+    for (int i = 0; i < FIELDS; i++) {
         if (level == 0 && match_key(names[i], key, n) == 0)
             return spans[i];
         const char *dot = names[i] ? strchr(names[i], '.') : NULL;
@@ -311,9 +323,10 @@ static void scan_inner(scan *c, const char *outer, size_t n_outer, const char *s
         if (!value_end)
             return;
         ds_slice    *f = field_of(c, key, n, 1);
-        const char *names[] = { c->f->text, c->f->id, c->f->source, c->f->url, c->f->language };
-        bool        ours = false;
-        for (int i = 0; i < 5; i++)
+        const char  *names[FIELDS];
+        bool         ours = false;
+        list_names(c->f, names);
+        for (int i = 0; i < FIELDS; i++)
             ours |= match_key(names[i], outer, n_outer) == 1;
         if (f && ours && *s == '"' && !memchr(s, '\\', (size_t)(value_end - s)))
             *f = (ds_slice){ s + 1, (size_t)(value_end - s) - 2 };
