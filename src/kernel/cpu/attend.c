@@ -1,8 +1,8 @@
 /* Attention of packed sequences over themselves, and its backward (Dao et al. 2022): blocks of 64 queries against blocks of 64 keys,
  * never a row of scores longer than that. Backward makes the probabilities again from each row's logarithm of a sum. Products are of
- * float32 values, or of bf16 pairs where activations are bf16 and the processor has them; Operands are made ready
- * once for each block: rows are a left operand [n][k] as it lies, columns its transpose, lines a right operand, whose pairs are lines of
- * two rows. */
+ * float32 values, or of bf16 pairs where activations are bf16 and the processor has them. Operands are made ready once
+ * for each block: rows are a left operand [n][k] as it lies, columns its transpose, lines a right operand, whose pairs are lines of two
+ * rows. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -401,11 +401,11 @@ void ds_cpu_attend_bwd(ds_exec *ex, ds_tensor *y, const ds_tensor *lse, ds_tenso
     attend_job j = { .ex = ex, .a = a, .kp = padded(a->k), .n_block = blocks_of(a), .q = q, .k = k, .v = v, .y = y, .lse = lse->data,
                      .dq = q->grad, .dk = k->grad, .dv = v->grad, .pairs = takes_pairs(ex, q) };
     const int64_t n_keys = j.n_block * a->groups, n_span = a->b->n_span * a->groups;
-    j.done = (_Atomic int64_t *)room;
-    j.keys = (char *)(j.done + n_keys);
+    j.keys = (char *)room; /* operands first, so that they lie on cache lines as the room does */
     j.queries = j.keys + n_keys * key_operands(true) * operand_bytes(&j);
-    j.delta = (float *)(j.queries + j.n_block * a->heads * QUERY_OPERANDS * operand_bytes(&j));
-    memset(room, 0, (size_t)n_keys * sizeof *j.done);
+    j.done = (_Atomic int64_t *)(j.queries + j.n_block * a->heads * QUERY_OPERANDS * operand_bytes(&j));
+    j.delta = (float *)(j.done + n_keys);
+    memset((void *)j.done, 0, (size_t)n_keys * sizeof *j.done);
     ds_run(ex, n_keys, pack_keys_task, &j, work_of(a));
     ds_run(ex, j.n_block * a->heads, pack_queries_task, &j, work_of(a));
     if (n_span >= PLENTY * ex->n_worker)
