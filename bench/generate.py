@@ -11,6 +11,8 @@ the rounds in which a bandwidth that was measured before, between or after the r
 to standard error."""
 import argparse, datetime, json, os, statistics, subprocess, sys
 
+import rows
+
 FIELDS = "date,commit,cpu,threads,model,test,depth,deepseek,peer,ratio,peer_version,peer_flags,read_GBps,of_read,of_int8".split(",")
 
 
@@ -36,14 +38,10 @@ def peer(a, model, test, n, flags):
     return json.loads(text[text.index("["):])[0]["avg_ts"]
 
 
-def commit():
-    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-
-
 def print_row(a, model, test, mine, theirs, version, flags):
     rate, other = statistics.median(m["rate"] for m in mine), statistics.median(theirs)
     middle = min(mine, key=lambda m: abs(m["rate"] - rate))
-    values = [datetime.date.today().isoformat(), commit(), mine[0]["cpu"], a.threads, os.path.basename(model), test, a.depth,
+    values = [datetime.date.today().isoformat(), rows.commit(), mine[0]["cpu"], a.threads, os.path.basename(model), test, a.depth,
               f"{rate:.2f}", f"{other:.2f}", f"{rate / other:.2f}", version, flags, f"{middle['read'] / 1e9:.1f}",
               "" if middle["of_read"] is None else f"{middle['of_read']:.3f}", f"{middle['of_peak']:.3f}"]
     print(",".join(str(v) for v in values), flush=True)

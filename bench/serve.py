@@ -8,6 +8,8 @@ random tokens, different for each client and round, and answers go on after end-
 --model it is the 0.24B shape with random weights in Q4_0. The client is one thread that only looks for events in what arrives."""
 import argparse, contextlib, datetime, json, os, random, re, selectors, socket, statistics, subprocess, sys, tempfile, time
 
+import rows
+
 FIELDS = "date,commit,cpu,threads,model,test,clients,prompt,answer,unit,deepseek,peer,ratio,peer_version,peer_flags".split(",")
 
 
@@ -203,7 +205,7 @@ def main():
     a = p.parse_args()
     a.deepseek = os.path.abspath(a.deepseek)
     a.model, a.peer = (x and os.path.abspath(x) for x in (a.model, a.peer))
-    a.commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    a.commit = rows.commit()
     a.cpu = json.loads(subprocess.run([a.deepseek, "doctor", "--json"], check=True, capture_output=True, text=True).stdout)["processor"]
     if a.header:
         print(",".join(FIELDS))

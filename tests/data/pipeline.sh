@@ -1,7 +1,5 @@
 #!/bin/bash
 # The pipeline from outside: counts, threads, shards, bad input, configuration errors; kill.sh kills it.
-
-
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
