@@ -49,6 +49,11 @@ static void texts(void **state)
         { "root ::= \"a\"{1,3} \"b\"?", { "a", "aaab" }, { "aaaa", "b", "abb" } },
         { "root ::= (\"ab\"? \"c\"){2,3}", { "cc", "abcc", "cabcabc" }, { "c", "cccc", "abab" } },
         { "root ::= [ab]{100,102}", { 0 }, { "", "ab" } },
+        { "root ::= \"x\" \"a\"{0} \"b\"{0,0} \"c\"{1} \"d\"{1,1}", { "xcd" }, { "xacd", "xbcd", "xd", "xc", "xccd", "xcdd" } },
+        { "root ::= \"a\"{0,1} \"b\"{1,2} \"c\"{ 1 , }", { "bc", "abbcc" }, { "aabc", "abbbc", "ac", "ab" } },
+        { "root ::= \"a\"{2}{2}", { "aaaa" }, { "aa", "aaa", "aaaaa" } },
+        { "root ::= \"a\" | \"b\" [^\\x00-\\U0010FFFF]{1,2}", { "a" }, { "b" } },
+        { "root ::= \"a\" [^\\x00-\\U0010FFFF]{0,2}", { "a" }, { "", "aa" } },
         { "root ::= \"x\" (\n  \"a\" |\n  \"b\" # or\n)\n", { "xa", "xb" }, { "x", "xab" } },
         { "root ::= e\ne ::= t (\"+\" t)*\nt ::= \"1\" | \"(\" e \")\"", { "1", "1+1", "((1)+1)", "(1+(1))" }, { "", "(1", "1+", "1)" } },
         { "root ::= ws \"a\" ws\nws ::= [ \\n] ws | \"\"", { "a", " a", "\n\na  " }, { "", "  " } },
@@ -92,6 +97,62 @@ static void counted(void **state)
     ds_grammar_free(&g);
 }
 
+static ds_status build(const char *text)
+{
+    ds_grammar *g;
+    ds_status   st = ds_grammar_from_gbnf(&g, NULL, text, strlen(text));
+    ds_grammar_free(&g);
+    return st;
+}
+
+static void refuse(const char *text, ds_status status, const char *words)
+{
+    ds_status st = build(text);
+    if (st != status || !strstr(ds_error(), words))
+        fail_msg("%.200s: %d %s", text, st, ds_error());
+}
+
+/* A million is the most, as least and as most number of times. It is counted: unrolled it would need more states than there may be. */
+static void a_million(void **state)
+{
+    assert_int_equal(build("root ::= \"a\"{1000000}"), DS_OK);
+    assert_int_equal(build("root ::= \"abcdef\"{1000000,}"), DS_OK);
+    assert_int_equal(build("root ::= \"abcdef\"{2,1000000}"), DS_OK);
+    refuse("root ::= \"a\"{1000001}", DS_E_FORMAT, "more than 1000000 repetitions");
+    refuse("root ::= \"a\"{1000001,}", DS_E_FORMAT, "more than 1000000 repetitions");
+    refuse("root ::= \"a\"{2,1000001}", DS_E_FORMAT, "more than 1000000 repetitions");
+    refuse("root ::= \"a\"{18446744073709551617}", DS_E_FORMAT, "more than 1000000 repetitions");
+}
+
+/* `n` repetitions of a million, and one of `last`. */
+static ds_buf repetitions(int n, int last)
+{
+    ds_buf b = { 0 };
+    ds_buf_adds(&b, "root ::=");
+    for (int i = 0; i < n; i++)
+        ds_buf_adds(&b, " \"a\"{1000000}");
+    ds_buf_printf(&b, " \"a\"{%d}", last);
+    return b;
+}
+
+/* All counts together, and three more for each repetition, are numbers below 2^31; a symbol has at most 101 repetition signs. */
+static void many_counts(void **state)
+{
+    ds_buf most = repetitions(2147, 477203), more = repetitions(2147, 477204);
+    assert_int_equal(build(most.data), DS_OK);
+    refuse(more.data, DS_E_BUDGET, "repetitions are too long together");
+    ds_buf_free(&most);
+    ds_buf_free(&more);
+    ds_buf signs = { 0 };
+    ds_buf_adds(&signs, "root ::= \"a\"");
+    for (int i = 0; i < 101; i++)
+        ds_buf_addc(&signs, '?');
+    assert_int_equal(build(signs.data), DS_OK);
+    ds_buf_addc(&signs, '?');
+    refuse(signs.data, DS_E_FORMAT, "too many repetitions of one symbol");
+    ds_buf_free(&signs);
+}
+
 static void errors(void **state)
 {
     static const struct {
@@ -108,8 +169,10 @@ static void errors(void **state)
         { "root ::= (\"a\"", ") was expected", DS_E_FORMAT },
         { "root ::= \"\\q\"", "no escape \\q", DS_E_FORMAT },
         { "root ::= \"\\ud800\"", "U+D800 is not a character", DS_E_FORMAT },
-        { "root ::= \"a\"{3,2}", "is never", DS_E_FORMAT },
-        { "root ::= \"a\"{99999999}", "more than 1000000 repetitions", DS_E_FORMAT },
+        { "root ::= \"a\"{3,2}", "at least 3 and at most 2 times is never", DS_E_FORMAT },
+        { "root ::= \"a\"{1,0}", "at least 1 and at most 0 times is never", DS_E_FORMAT },
+        { "root ::= \"a\"{,3}", "a number was expected", DS_E_FORMAT },
+        { "root ::= \"a\"{2", "} was expected", DS_E_FORMAT },
         { "root ::= \"a\" )", "end of the line was expected", DS_E_FORMAT },
         { "root = \"a\"", "::= was expected", DS_E_FORMAT },
         { "root ::= root \"a\" | \"b\"", "root begins with itself", DS_E_FORMAT },
@@ -242,7 +305,9 @@ static void masks(void **state)
 static void masks_at_counts(void **state)
 {
     static const char *const grammar[] = { "root ::= [ab01eu]{20,60} \"\\\"\" [01]*", "root ::= [0a]{1,60} \"\\\"\"? [1b]{9,60}", "root ::= ([ab01] [ab01]){2,30} \"\\\"1\" [01]*",
-                                           "root ::= [ab01]{20,} \"\\\"\" [01]*" };
+                                           "root ::= [ab01]{20,} \"\\\"\" [01]*",
+                                           /* two counts at once, in either order */
+                                           "root ::= [ab01]{12,70} \"\\\"\" [01]* | [ab01]{50,90} \"]\"", "root ::= [ab01]{50,90} \"]\" | [ab01]{12,70} \"\\\"\" [01]*" };
     ds_tokenizer *t = small_tokenizer();
     int64_t       n = ds_tokenizer_size(t);
     uint64_t     *mask = ds_calloc((size_t)n / 64 + 1, sizeof *mask);
@@ -309,7 +374,9 @@ static void real_masks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts), cmocka_unit_test(counted), cmocka_unit_test(errors), cmocka_unit_test(masks), cmocka_unit_test(masks_at_counts), cmocka_unit_test(real_masks),
+        cmocka_unit_test(texts),           cmocka_unit_test(counted),    cmocka_unit_test(a_million),
+        cmocka_unit_test(many_counts),     cmocka_unit_test(errors),     cmocka_unit_test(masks),
+        cmocka_unit_test(masks_at_counts), cmocka_unit_test(real_masks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,10 +70,31 @@ static void texts(void **state)
         { "{\"type\": \"number\", \"exclusiveMinimum\": 0, \"maximum\": 1}", { "1", "0.001", "0.5" }, { "0", "0.0", "1.1", "-0.5" } },
         { "{\"type\": \"string\", \"minLength\": 2, \"maxLength\": 3}", { "\"ab\"", "\"\xe4\xbd\xa0\\n\\u00e9\"" }, { "\"a\"", "\"abcd\"", "\"\\ud800a\"" } },
         { "{\"type\": \"string\", \"pattern\": \"^[\\\"a]{2}$\"}", { "\"a\\\"\"", "\"aa\"" }, { "\"\"a\"", "\"a\"" } },
+        { "{\"type\": \"string\", \"pattern\": \"^a{0}b{1}c{2,}d{2,2}$\"}", { "\"bccdd\"", "\"bcccdd\"" },
+          { "\"abccdd\"", "\"bcdd\"", "\"ccdd\"", "\"bbccdd\"", "\"bccd\"", "\"bccddd\"" } },
+        { "{\"type\": \"string\", \"pattern\": \"^ab?c+d*$\"}", { "\"ac\"", "\"abccdd\"" }, { "\"abbc\"", "\"ab\"", "\"ad\"" } },
+        { "{\"type\": \"string\", \"pattern\": \"^a{,2}b{$\"}", { "\"a{,2}b{\"" }, { "\"aab{\"", "\"b{\"" } },
+        { "{\"type\": \"string\", \"pattern\": \"^a{2,3}$\", \"minLength\": 2, \"maxLength\": 3}", { "\"aa\"", "\"aaa\"" }, { "\"a\"", "\"aaaa\"" } },
+        { "{\"type\": \"string\", \"pattern\": \"^(a*){0}b$\", \"maxLength\": 1}", { "\"b\"" }, { "\"ab\"" } },
+        { "{\"anyOf\": [{\"type\": \"string\", \"minLength\": 3, \"maxLength\": 2}, {\"const\": 1}]}", { "1" }, { "\"ab\"", "\"abc\"" } },
+        { "{\"type\": \"string\", \"minLength\": 0, \"maxLength\": 0}", { "\"\"" }, { "\"a\"" } },
         { "{\"type\": \"string\", \"pattern\": \"b+\"}", { "\"b\"", "\"abbc\"" }, { "\"a\"" } },
         { "{\"type\": \"string\", \"format\": \"date\"}", { "\"2024-12-31\"", "\"1999-02-28\"" }, { "\"2024-02-30\"", "\"2024-13-01\"" } },
         { "{\"type\": \"array\", \"items\": {\"type\": \"boolean\"}, \"minItems\": 1, \"maxItems\": 2}", { "[true]", "[true, false]" },
           { "[]", "[true,true,true]", "[1]", "[true,]" } },
+        { "{\"type\": \"array\", \"items\": {\"const\": 1}, \"minItems\": 2}", { "[1,1]", "[1,1,1]" }, { "[]", "[1]" } },
+        { "{\"type\": \"array\", \"items\": {\"const\": 1}, \"maxItems\": 0}", { "[]" }, { "[1]" } },
+        { "{\"type\": \"array\", \"items\": {\"const\": 1}, \"minItems\": 2, \"maxItems\": 2}", { "[1,1]" }, { "[]", "[1]", "[1,1,1]" } },
+        { "{\"anyOf\": [{\"type\": \"array\", \"minItems\": 2, \"maxItems\": 1}, {\"const\": 1}]}", { "1" }, { "[]", "[1]", "[1,1]" } },
+        { "{\"type\": \"array\", \"items\": false}", { "[]" }, { "[1]" } },
+        { "{\"anyOf\": [{\"type\": \"array\", \"items\": false, \"minItems\": 1}, {\"const\": 1}]}", { "1" }, { "[]", "[1]" } },
+        { "{\"type\": \"array\", \"uniqueItems\": true, \"maxItems\": 1, \"items\": {\"const\": 1}}", { "[]", "[1]" }, { "[1,1]" } },
+        { "{\"type\": \"array\", \"prefixItems\": [{\"const\": 1}, {\"const\": 2}], \"items\": {\"const\": 3}, \"minItems\": 3, \"maxItems\": 4}",
+          { "[1,2,3]", "[1,2,3,3]" }, { "[]", "[1,2]", "[1,2,3,3,3]" } },
+        { "{\"type\": \"array\", \"prefixItems\": [{\"const\": 1}, {\"const\": 2}], \"items\": {\"const\": 3}, \"maxItems\": 1}", { "[]", "[1]" }, { "[1,2]" } },
+        { "{\"type\": \"array\", \"prefixItems\": [{\"const\": 1}, {\"const\": 2}], \"items\": false, \"minItems\": 2}", { "[1,2]" }, { "[1]", "[1,2,3]" } },
+        { "{\"anyOf\": [{\"type\": \"array\", \"prefixItems\": [{\"const\": 1}], \"minItems\": 2}, {\"const\": 1}]}", { "1" }, { "[1]", "[]" } },
+        { "{\"type\": \"string\", \"minLength\": 1}", { "\"a\"", "\"ab\"" }, { "\"\"" } },
         { "{\"type\": \"array\", \"prefixItems\": [{\"const\": 1}, {\"const\": 2}], \"items\": {\"const\": 3}, \"minItems\": 1}",
           { "[1]", "[1,2]", "[1,2,3,3]" }, { "[]", "[2]", "[1,3]" } },
         { "{\"$defs\": {\"t\": {\"type\": \"object\", \"properties\": {\"l\": {\"$ref\": \"#/$defs/t\"}}}}, \"$ref\": \"#/$defs/t\"}",
@@ -87,6 +108,11 @@ static void texts(void **state)
           "{\"type\": \"object\", \"properties\": {\"k\": {\"const\": \"y\"}, \"v\": true}, \"required\": [\"k\"]}]}",
           { "{\"k\":\"x\"}", "{\"k\":\"y\",\"v\":0}" }, { "{\"k\":\"x\",\"v\":0}" } },
         { "{\"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 2}", { "{\"a\":1}", "{\"a\":1,\"b\":2}" }, { "{}", "{\"a\":1,\"b\":1,\"c\":1}" } },
+        { "{\"type\": \"object\", \"maxProperties\": 0}", { "{}" }, { "{\"a\":1}" } },
+        { "{\"type\": \"object\", \"minProperties\": 2}", { "{\"a\":1,\"b\":1}", "{\"a\":1,\"b\":1,\"c\":1}" }, { "{}", "{\"a\":1}" } },
+        { "{\"type\": \"object\", \"maxProperties\": 1}", { "{}", "{\"a\":1}" }, { "{\"a\":1,\"b\":1}" } },
+        { "{\"type\": \"object\", \"properties\": {\"a\": {\"const\": 1}, \"b\": {\"const\": 1}}, \"required\": [\"a\"], \"additionalProperties\": false, "
+          "\"minProperties\": 1, \"maxProperties\": 2}", { "{\"a\":1}", "{\"a\":1,\"b\":1}" }, { "{}", "{\"b\":1}" } },
         { "{}", { "1", "\"x\"", "{}" }, { "" } },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -126,8 +152,22 @@ static void errors(void **state)
         { "{\"type\": \"string\", \"pattern\": \"a(b\"}", DS_E_FORMAT, ") was expected" },
         { "{\"type\": \"string\", \"pattern\": \"a+\", \"maxLength\": 3}", DS_E_UNSUPPORTED, "\"maxLength\" beside \"pattern\"" },
         { "{\"oneOf\": [{\"type\": \"integer\"}, {\"type\": \"number\"}]}", DS_E_UNSUPPORTED, "schemas 0 and 1 of \"oneOf\" may both hold" },
-        { "{\"type\": \"array\", \"minItems\": 100000000}", DS_E_BUDGET, "is repeated" },
+        { "{\"type\": \"array\", \"minItems\": 1000002}", DS_E_BUDGET, "is repeated 1000001 times: at most 1000000" },
+        { "{\"type\": \"string\", \"minLength\": 1000001}", DS_E_BUDGET, "is repeated 1000001 times: at most 1000000" },
+        { "{\"type\": \"string\", \"maxLength\": 1000001}", DS_E_BUDGET, "is repeated 1000001 times: at most 1000000" },
+        { "{\"type\": \"string\", \"minLength\": 3, \"maxLength\": 1e300}", DS_E_BUDGET, "at most 1000000" },
+        { "{\"type\": \"string\", \"pattern\": \"a{1000001}\"}", DS_E_BUDGET, "is repeated 1000001 times: at most 1000000" },
+        { "{\"type\": \"string\", \"pattern\": \"a{1500000,}\"}", DS_E_BUDGET, "is repeated 1500000 times: at most 1000000" },
+        { "{\"type\": \"string\", \"pattern\": \"a{18446744073709551617}\"}", DS_E_BUDGET, "at most 1000000" },
+        { "{\"type\": \"string\", \"pattern\": \"a{3,2}\"}", DS_E_FORMAT, "at least 3 and at most 2 times is never" },
+        { "{\"type\": \"string\", \"pattern\": \"a{1,0}\"}", DS_E_FORMAT, "at least 1 and at most 0 times is never" },
+        { "{\"type\": \"string\", \"pattern\": \"^a{2,3}$\", \"minLength\": 3}", DS_E_UNSUPPORTED, "\"minLength\" beside \"pattern\"" },
+        { "{\"type\": \"string\", \"pattern\": \"^a{2,3}$\", \"maxLength\": 2}", DS_E_UNSUPPORTED, "\"maxLength\" beside \"pattern\"" },
         { "{\"type\": \"string\", \"minLength\": -1}", DS_E_FORMAT, "\"minLength\" is not a whole number" },
+        { "{\"type\": \"string\", \"maxLength\": 1.5}", DS_E_FORMAT, "\"maxLength\" is not a whole number" },
+        { "{\"type\": \"array\", \"uniqueItems\": true, \"maxItems\": 2}", DS_E_UNSUPPORTED, "\"uniqueItems\"" },
+        { "{\"properties\": {\"a\": true}, \"required\": [\"a\"], \"minProperties\": 2}", DS_E_UNSUPPORTED, "\"minProperties\" is not supported" },
+        { "{\"properties\": {\"a\": true, \"b\": true}, \"additionalProperties\": false, \"maxProperties\": 1}", DS_E_UNSUPPORTED, "\"maxProperties\" is not" },
         { "{\"type\": \"number\", \"multipleOf\": 0.1}", DS_E_UNSUPPORTED, "\"multipleOf\"" },
         { "{\"enum\": [1, 2], \"minimum\": 2}", DS_E_UNSUPPORTED, "\"minimum\" beside \"enum\"" },
     };
@@ -137,6 +177,19 @@ static void errors(void **state)
         assert_null(g);
         if (st != cases[i].status || !strstr(ds_error(), cases[i].words))
             fail_msg("%s: %d %s", cases[i].schema, st, ds_error());
+    }
+}
+
+/* A million is the most. */
+static void a_million(void **state)
+{
+    static const char *const schema[] = { "{\"type\": \"string\", \"minLength\": 1000000}", "{\"type\": \"string\", \"maxLength\": 1000000}",
+                                          "{\"type\": \"string\", \"pattern\": \"^a{1000000}$\"}", "{\"type\": \"array\", \"minItems\": 1000001}" };
+    for (size_t i = 0; i < sizeof schema / sizeof *schema; i++) {
+        ds_grammar *g;
+        if (compile(&g, schema[i]) != DS_OK)
+            fail_msg("%s: %s", schema[i], ds_error());
+        ds_grammar_free(&g);
     }
 }
 
@@ -173,6 +226,7 @@ int main(void)
         cmocka_unit_test(as_jsonschema_does),
         cmocka_unit_test(texts),
         cmocka_unit_test(errors),
+        cmocka_unit_test(a_million),
         cmocka_unit_test(bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
