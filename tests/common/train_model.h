@@ -4,19 +4,6 @@
 #include "kernel/kernels.h"
 #include "model/dense.h"
 
-/* The sanitizers see the best instruction set only: others take them minutes. */
-#if defined(__SANITIZE_ADDRESS__)
-enum { TRAIN_BEST_ONLY = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-enum { TRAIN_BEST_ONLY = 1 };
-#else
-enum { TRAIN_BEST_ONLY = 0 };
-#endif
-#else
-enum { TRAIN_BEST_ONLY = 0 };
-#endif
-
 typedef struct train_model {
     ds_exec    *ex;
     ds_ctx      cx;

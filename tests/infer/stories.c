@@ -13,10 +13,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "common/scratch.h"
+#include "common/weights_file.h"
 #include "deepseek/checkpoint.h"
 #include "deepseek/generate.h"
 #include "kernel/levels.h"
-#include "model/weights.h"
 
 #define DATA DS_SHARED_DATA "/stories260k_llama/"
 enum { STEPS = 256, V = 512 };
@@ -60,42 +60,17 @@ static const float *find(const bin *b, const ds_weight_spec *s)
 }
 
 /* The .bin keeps the two halves of a rotary pair side by side, Hugging Face keeps them half a head apart. */
-static void put_rows(const bin *b, const ds_weight_spec *s, const float *w, ds_buf *out)
+static void append_rows(void *user, const ds_weight_spec *s, ds_buf *out)
 {
-    int64_t cols = s->n_dim == 2 ? s->dim[1] : s->dim[0], rows = s->n_dim == 2 ? s->dim[0] : 1, head = b->dim / b->n_head;
-    for (int64_t r = 0; r < rows; r++) {
+    const bin   *b = user;
+    const float *w = find(b, s);
+    int64_t      cols = weight_cols(s), head = b->dim / b->n_head;
+    for (int64_t r = 0; r < weight_rows(s); r++) {
         int64_t from = r, i = r % head;
         if (s->role == DS_ROLE_Q || s->role == DS_ROLE_K)
             from = r - i + 2 * (i % (head / 2)) + i / (head / 2);
         ds_buf_add(out, w + from * cols, (size_t)cols * 4);
     }
-}
-
-static void write_safetensors(const bin *b, const ds_config *c, const char *path)
-{
-    ds_buf         header = { 0 }, data = { 0 };
-    ds_weight_spec s;
-    for (int64_t i = 0; i < ds_weight_count(c); i++) {
-        ds_weight_at(c, i, &s);
-        size_t begin = data.len;
-        put_rows(b, &s, find(b, &s), &data);
-        ds_buf_printf(&header, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[%lld", i ? ',' : '{', s.name, (long long)s.dim[0]);
-        if (s.n_dim == 2)
-            ds_buf_printf(&header, ",%lld", (long long)s.dim[1]);
-        ds_buf_printf(&header, "],\"data_offsets\":[%zu,%zu]}", begin, data.len);
-    }
-    ds_buf_adds(&header, "}");
-    while (header.len % 8)
-        ds_buf_addc(&header, ' ');
-    uint64_t n = header.len;
-    ds_buf   file = { 0 };
-    ds_buf_add(&file, &n, 8);
-    ds_buf_add(&file, header.data, header.len);
-    ds_buf_add(&file, data.data, data.len);
-    assert_int_equal(ds_write_file(path, file.data, file.len, false), DS_OK);
-    ds_buf_free(&header);
-    ds_buf_free(&data);
-    ds_buf_free(&file);
 }
 
 /* Configuration and weights from the .bin; the tokenizer from the GGUF file, translated. */
@@ -112,7 +87,6 @@ static const char *directory(void)
         ds_status          st = ds_checkpoint_convert(DATA "stories260Ktok512.gguf", scratch("stories"), &o, NULL);
         if (st != DS_OK)
             fail_msg("%s", ds_error());
-        remove(scratch("stories/model.safetensors"));
         ds_config_init(&c);
         c.n_layer = b.n_layer;
         c.d_model = b.dim;
@@ -129,7 +103,7 @@ static const char *directory(void)
                       "\"tie_word_embeddings\": true, \"bos_token_id\": 1, \"eos_token_id\": 2, \"torch_dtype\": \"float32\"}",
                       b.dim, b.hidden, b.n_layer, b.n_head, b.n_kv_head, b.vocab, b.seq);
         assert_int_equal(ds_write_file(scratch("stories/config.json"), json.data, json.len, true), DS_OK);
-        write_safetensors(&b, &c, scratch("stories/model.safetensors"));
+        write_weights(scratch("stories/model.safetensors"), &c, append_rows, &b);
         ds_buf_free(&json);
     }
     ds_buf_free(&file);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/sanitized.h"
 #include "common/train_model.h"
 #include "golden/gradients.h"
 #include "kernel/levels.h"
@@ -57,7 +58,7 @@ static void equal_transformers(void **state)
 {
     unsigned    mask[N_LEVEL_NAME];
     const char *level[N_LEVEL_NAME];
-    for (int n = levels(mask, level), l = TRAIN_BEST_ONLY ? n - 1 : 0; l < n; l++)
+    for (int n = levels(mask, level), l = SANITIZED ? n - 1 : 0; l < n; l++)
         for (int i = 0; i < N_MODEL; i++)
             check(&golden_trainings[i], mask[l], level[l]);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/sanitized.h"
 #include "common/train_model.h"
 #include "kernel/levels.h"
 #include "ref/dense.h"
@@ -124,7 +125,7 @@ static void equals_oracle(void **state)
 {
     unsigned    mask[N_LEVEL_NAME];
     const char *level[N_LEVEL_NAME];
-    for (int n = levels(mask, level), l = TRAIN_BEST_ONLY ? n - 1 : 0; l < n; l++)
+    for (int n = levels(mask, level), l = SANITIZED ? n - 1 : 0; l < n; l++)
         for (int c = 0; c < N_CONFIG; c++) {
             train_model t;
             ref_dense   r;
@@ -142,7 +143,7 @@ static void bf16_is_near(void **state)
 {
     unsigned    mask[N_LEVEL_NAME];
     const char *level[N_LEVEL_NAME];
-    for (int n = levels(mask, level), l = TRAIN_BEST_ONLY ? n - 1 : 0; l < n; l++)
+    for (int n = levels(mask, level), l = SANITIZED ? n - 1 : 0; l < n; l++)
         for (int c = 0; c < N_CONFIG; c++) {
             train_model t;
             ref_dense   r;
