@@ -99,7 +99,8 @@ int main(int argc, char **argv)
     int64_t length = argc > 6 ? atoll(argv[6]) : s->length;
     if (steps < 1 || sequences < 1 || length < 1 || length > s->length)
         return 2;
-    ds_recipe recipe = { .seed = 1, .batch_tokens = sequences * length, .accumulate = 1, .precision = { .bf16 = half, .recompute = recompute } };
+    ds_recipe recipe = { .seed = 1, .batch_tokens = sequences * length, .accumulate = 1, .n_stage = 1, .precision = { .bf16 = half, .recompute = recompute } };
+    recipe.stage[0].sequence = length;
     recipe.optimizer.beta1 = 0.9;
     recipe.optimizer.beta2 = 0.95;
     recipe.optimizer.eps = 1e-8;

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -134,39 +135,78 @@ void ds_memory_trim(void)
 }
 
 struct ds_arena_block {
-    ds_arena_block *next;
-    size_t          size, offset, high; /* of the bytes after this header; high: the largest offset seen */
-    int             pages;        /* from ds_alloc_pages, else from malloc */
+    ds_arena_block *next, *facing; /* facing: the one that fills the same bytes from their end, or from their start */
+    char           *data, *map;    /* map: what to give back */
+    size_t          size, offset, mapped; /* size, offset: of data */
+    bool            pages, down; /* pages: from ds_alloc_pages, else from malloc; down: filled from the end */
 };
 
-static char *block_data(ds_arena_block *b)
+enum { HEADER = (sizeof(ds_arena_block) + ALIGN - 1) / ALIGN * ALIGN };
+
+/* What neither this block nor the one facing it has handed out. */
+static size_t gap_of(const ds_arena_block *b)
 {
-    return (char *)b + round_up(sizeof *b, ALIGN);
+    return b->size - b->offset - (b->facing ? b->facing->offset : 0);
+}
+
+static char *start_of_gap(const ds_arena_block *b)
+{
+    return b->data + (!b->down ? b->offset : b->facing ? b->facing->offset : 0);
+}
+
+static void poison_gap(const ds_arena_block *b)
+{
+    POISON(start_of_gap(b), gap_of(b));
 }
 
 static ds_arena_block *block_new(size_t size)
 {
-    size_t          header = round_up(sizeof(ds_arena_block), ALIGN), bytes = round_up(size + header, ALIGN);
-    int             pages = bytes >= HUGE_PAGE;
+    size_t          bytes = round_up(size + HEADER, ALIGN);
+    bool            pages = bytes >= HUGE_PAGE;
     bytes = pages ? round_up(bytes, HUGE_PAGE) : bytes; /* what it takes, it may use */
     ds_arena_block *b = pages ? ds_alloc_pages(bytes) : checked(aligned_alloc(ALIGN, bytes), bytes);
     if (!b)
         return NULL;
-    b->next = NULL;
-    b->pages = pages;
-    b->size = bytes - header;
-    b->offset = b->high = 0;
-    POISON(block_data(b), b->size);
+    *b = (ds_arena_block){ .data = (char *)b + HEADER, .map = (char *)b, .size = bytes - HEADER, .mapped = bytes, .pages = pages };
+    poison_gap(b);
     return b;
 }
 
+/* Of two that face each other the last one gives the memory back. */
 static void block_free(ds_arena_block *b)
 {
-    UNPOISON(block_data(b), b->size);
+    if (b->facing) {
+        b->offset = 0;
+        b->facing->facing = NULL;
+        poison_gap(b->facing);
+        return;
+    }
+    UNPOISON(b->data, b->size);
     if (b->pages)
-        ds_free_pages(b, b->size + round_up(sizeof *b, ALIGN));
+        ds_free_pages(b->map, b->mapped);
     else
-        free(b);
+        free(b->map);
+}
+
+ds_status ds_arena_face(ds_arena *low, ds_arena *high, size_t size)
+{
+    if (size > SIZE_MAX - 4 * HUGE_PAGE)
+        return ds_fail_nomem(size);
+    size_t          bytes = round_up(size + 2 * HEADER, HUGE_PAGE);
+    ds_arena_block *up = ds_alloc_pages(bytes);
+    if (!up)
+        return DS_E_NOMEM;
+    ds_arena_block *down = (ds_arena_block *)((char *)up + HEADER);
+    *up = (ds_arena_block){ .next = low->first, .facing = down, .data = (char *)up + 2 * HEADER, .map = (char *)up, .size = bytes - 2 * HEADER,
+                            .mapped = bytes, .pages = true };
+    *down = *up;
+    down->next = high->first;
+    down->facing = up;
+    down->down = true;
+    low->first = low->current = up;
+    high->first = high->current = down;
+    poison_gap(up);
+    return DS_OK;
 }
 
 /* Finds or makes the block, from the current one on, that has room for `size` more bytes. */
@@ -174,7 +214,7 @@ static ds_arena_block *block_with_room(ds_arena *a, size_t size)
 {
     ds_arena_block *last = NULL;
     for (ds_arena_block *b = a->current ? a->current : a->first; b; b = b->next) {
-        if (b->size - b->offset >= size)
+        if (gap_of(b) >= size)
             return b;
         last = b;
     }
@@ -197,9 +237,8 @@ void *ds_arena_alloc(ds_arena *a, size_t size)
     ds_arena_block *b = block_with_room(a, bytes);
     if (!b)
         return NULL;
-    void *p = block_data(b) + b->offset;
+    void *p = b->down ? start_of_gap(b) + gap_of(b) - bytes : start_of_gap(b);
     b->offset += bytes;
-    b->high = b->offset > b->high ? b->offset : b->high;
     a->current = b;
     a->used += bytes;
     if (a->used > a->peak)
@@ -209,14 +248,6 @@ void *ds_arena_alloc(ds_arena *a, size_t size)
     memset(p, 0xff, size);
 #endif
     return p;
-}
-
-uint64_t ds_arena_touched(const ds_arena *a)
-{
-    uint64_t n = 0;
-    for (const ds_arena_block *b = a->first; b; b = b->next)
-        n += b->pages && b->high ? round_up(b->high, HUGE_PAGE) : b->high;
-    return n;
 }
 
 void *ds_arena_calloc(ds_arena *a, size_t size)
@@ -242,7 +273,7 @@ void ds_arena_release(ds_arena *a, ds_arena_mark m)
     ds_arena_block *b = m.block ? m.block : a->first;
     for (ds_arena_block *x = b; x; x = x->next) {
         x->offset = x == b ? m.offset : 0;
-        POISON(block_data(x) + x->offset, x->size - x->offset);
+        poison_gap(x);
     }
     a->current = b;
     a->used = m.used;

@@ -49,7 +49,7 @@ ds_arena_mark ds_arena_save(const ds_arena *a);
 void          ds_arena_release(ds_arena *a, ds_arena_mark m);
 void          ds_arena_reset(ds_arena *a);
 void          ds_arena_free(ds_arena *a);
-/** Bytes that were handed out at some time, at their places, in huge pages where those are used: what the arena can have made
- *  resident. At least `peak`. */
-uint64_t      ds_arena_touched(const ds_arena *a);
+/** Lets two arenas fill a block of `size` bytes from its two ends before they ask for others: what one releases, the other may use.
+ *  Both must be empty. DS_E_NOMEM. */
+ds_status     ds_arena_face(ds_arena *low, ds_arena *high, size_t size);
 #endif

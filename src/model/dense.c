@@ -69,16 +69,25 @@ static ds_drop drop_at(const ds_train_options *o, int64_t site)
 }
 
 /* x += what half a block found, some of it dropped in training. */
-static T *add_to(ds_ctx *cx, T *x, T *h, const ds_weight *w, const ds_weight *bias, ds_drop drop)
+static T *add_to(ds_ctx *cx, T *x, T *h, const ds_weight *w, const ds_weight *bias, ds_drop drop, bool last)
 {
     if (drop.p == 0)
-        return ds_linear_add(cx, x, h, w, present(bias));
+        return ds_linear_add(cx, x, h, w, present(bias), last);
     return ds_add(cx, x, ds_dropout(cx, ds_linear(cx, h, w, present(bias)), drop));
 }
 
 static T *asking_rows(ds_ctx *cx, const block_arg *a, T *x)
 {
     return a->row ? ds_gather(cx, x, a->row, a->asking->n) : x;
+}
+
+static T *feed_forward(ds_ctx *cx, const void *arg, T *x)
+{
+    const block_arg *a = arg;
+    const ds_layer  *L = &a->m->layer[a->layer];
+    T               *h = ds_rmsnorm(cx, x, &L->mlp_norm, a->m->config.rms_eps);
+    h = ds_linear_swiglu(cx, h, &L->gate, &L->up, present(&L->gate_bias), present(&L->up_bias));
+    return add_to(cx, x, h, &L->down, &L->down_bias, drop_at(a->train, 2 + 2 * a->layer), true);
 }
 
 static T *block(ds_ctx *cx, const void *arg, T *x)
@@ -94,10 +103,8 @@ static T *block(ds_ctx *cx, const void *arg, T *x)
     k = ds_rope(cx, k, a->angles, c->n_kv_head);
     h = ds_attention(cx, q, k, v, a->b, a->asking, a->layer, c->n_kv_head);
     x = asking_rows(cx, a, x);
-    x = add_to(cx, x, h, &L->o, &L->o_bias, drop_at(a->train, 1 + 2 * a->layer));
-    h = ds_rmsnorm(cx, x, &L->mlp_norm, c->rms_eps);
-    h = ds_linear_swiglu(cx, h, &L->gate, &L->up, present(&L->gate_bias), present(&L->up_bias));
-    return add_to(cx, x, h, &L->down, &L->down_bias, drop_at(a->train, 2 + 2 * a->layer));
+    x = add_to(cx, x, h, &L->o, &L->o_bias, drop_at(a->train, 1 + 2 * a->layer), false);
+    return ds_run_block(cx, feed_forward, a, x);
 }
 
 /* Dynamic NTK scaling depends on how long a sequence is: each span has frequencies of its own. */
@@ -133,6 +140,22 @@ static void ask(ds_ctx *cx, block_arg *a, const int64_t *row, int64_t n)
     a->asking_angles.sine = ds_gather(cx, a->angles.sine, row, n);
 }
 
+/* Room for a block's input in its largest gradient, while that is zero; NULL when there is none. */
+static float *lent_room(const ds_layer *L, const ds_train_options *o, const T *x)
+{
+    const ds_weight *w = &L->gate;
+    return o->zero_gradients && w->grad && x->n * x->d <= w->rows * w->cols ? w->grad->data : NULL;
+}
+
+static T *run_block(ds_ctx *cx, const block_arg *a, T *x)
+{
+    if (a->row) /* a block changes the stream in place, which one that leaves rows out cannot */
+        return block(cx, a, x);
+    if (x && a->train && a->train->recompute)
+        return ds_run_block_again(cx, block, a, x, lent_room(&a->m->layer[a->layer], a->train, x));
+    return ds_run_block(cx, block, a, x);
+}
+
 /* The residual stream after all layers, of some rows or all (row NULL). It is all that stays of a layer, unless the context records. */
 static T *run_blocks(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int64_t *row, int64_t n_row, const ds_train_options *o)
 {
@@ -149,8 +172,7 @@ static T *run_blocks(ds_ctx *cx, ds_dense *m, const ds_batch *b, const int64_t *
         a[i] = (block_arg){ .m = m, .b = b, .asking = b, .angles = angles, .asking_angles = angles, .layer = i, .train = o };
         if (row && i == n - 1)
             ask(cx, &a[i], row, n_row);
-        /* a block changes the stream in place, which one that leaves rows out cannot */
-        x = a[i].row ? block(cx, &a[i], x) : ds_run_block(cx, block, &a[i], x, o && o->recompute);
+        x = run_block(cx, &a[i], x);
     }
     return x;
 }

@@ -45,6 +45,7 @@ typedef struct ds_train_options {
     uint64_t seed;      /* with `counter`, chooses what is dropped: */
     uint64_t counter;   /* a number of its own for every call (step and part of the batch) */
     bool     recompute; /* keep only each block's input, and run the block again in backward */
+    bool     zero_gradients; /* all gradients are zero: blocks' inputs may wait in them for backward (and are left there by a failure) */
     float    scale;     /* of the loss, as ds_cross_entropy's; 0 counts as 1 */
 } ds_train_options;
 

@@ -22,12 +22,15 @@ static ds_tensor *attend_packed(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tenso
     ds_tensor *y = ds_saved(cx, q->n, q->d), *lse = ds_step_alloc(cx, sizeof *lse);
     size_t     bytes = (size_t)(q->n * a.heads) * sizeof(float);
     float     *sums = cx->record ? ds_step_alloc(cx, bytes) : ds_work_alloc(cx, bytes);
-    float     *room = ds_work_alloc(cx, (size_t)cx->k->attend_room(cx->ex, &a, q, false) * sizeof *room);
     ds_attend *kept = ds_step_alloc(cx, sizeof *kept);
     DS_OP_ALLOCATED(cx);
     *kept = a;
     *lse = (ds_tensor){ .n = q->n, .d = a.heads, .data = sums };
+    ds_arena_mark mark = ds_arena_save(ds_work_arena(cx));
+    float        *room = ds_work_alloc(cx, (size_t)cx->k->attend_room(cx->ex, &a, q, false) * sizeof *room);
+    DS_OP_ALLOCATED(cx);
     cx->k->attend_fwd(cx->ex, y, lse, q, k, v, kept, room);
+    ds_arena_release(ds_work_arena(cx), mark);
     return ds_record(cx, (ds_node){ .op = &attention_op, .out = y, .in = { q, k, v }, .saved = { lse }, .arg = kept });
 }
 

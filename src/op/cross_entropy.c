@@ -8,7 +8,7 @@
 static void cross_entropy_bwd(ds_ctx *cx, const ds_node *node);
 static const ds_op cross_entropy_op = { .name = "cross entropy", .bwd = cross_entropy_bwd };
 
-enum { BLOCK_BYTES = 64 << 20, LEAST_ROWS = 64 };
+enum { BLOCK_BYTES = 64 << 20, STEP_ROWS = 16 };
 
 typedef struct loss_job {
     ds_tensor       *hidden, *logits;
@@ -24,6 +24,13 @@ static ds_mat rows_of(ds_mat m, int64_t row)
 {
     m.p = (const char *)m.p + row * m.ld * (m.type == DS_BF16 ? 2 : 4);
     return m;
+}
+
+/* Blocks of equal size, of about BLOCK_BYTES. */
+static int64_t rows_of_block(int64_t n, int64_t v)
+{
+    int64_t blocks = n * v / (BLOCK_BYTES / 4) + 1, rows = (n + blocks - 1) / blocks;
+    return (rows + STEP_ROWS - 1) / STEP_ROWS * STEP_ROWS;
 }
 
 /* Rows [r, r + n): logits, losses, and the gradients. */
@@ -65,8 +72,7 @@ ds_tensor *ds_cross_entropy(ds_ctx *cx, ds_tensor *hidden, const ds_weight *head
     float        *dx = need ? ds_work_alloc(cx, (size_t)(n * head->cols) * sizeof *dx) : NULL;
     ds_arena      *passing = ds_work_arena(cx);
     ds_arena_mark mark = ds_arena_save(passing);
-    int64_t       rows = BLOCK_BYTES / 4 / head->rows / LEAST_ROWS * LEAST_ROWS;
-    rows = rows < LEAST_ROWS ? LEAST_ROWS : rows > n ? n : rows;
+    int64_t       rows = rows_of_block(n, head->rows);
     loss_job j = { .hidden = hidden, .head = head, .target = target, .dx = dx };
     j.weight = counted ? scale / (float)counted : 0;
     j.logits = ds_work(cx, rows, head->rows);

@@ -87,7 +87,7 @@ ds_tensor *ds_linear(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weig
     return ds_record(cx, (ds_node){ .op = &linear_op, .out = y, .in = { x }, .w = { w, bias } });
 }
 
-ds_tensor *ds_linear_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x, const ds_weight *w, const ds_weight *bias)
+ds_tensor *ds_linear_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x, const ds_weight *w, const ds_weight *bias, bool last)
 {
     CHECK_LINEAR(cx, x, w, bias);
     CHECK_LEARNS(cx, x, w);
@@ -96,7 +96,8 @@ ds_tensor *ds_linear_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x, const ds
     show(cx, x, w);
     ds_keep(cx, x);
     DS_OP_ALLOCATED(cx);
-    multiply(cx, residual, x, w, bias, DS_ADD);
+    if (!(last && cx->again))
+        multiply(cx, residual, x, w, bias, DS_ADD);
     residual->packed = NULL;
     residual->half = NULL;
     return ds_record(cx, (ds_node){ .op = &linear_op, .out = residual, .in = { x }, .w = { w, bias } });
@@ -120,6 +121,16 @@ static void input_gradient(ds_ctx *cx, float *dx, bool add, ds_mat dy, int64_t n
     }
 }
 
+/* x's gradient. It may take the memory of values that were made again and that nobody else reads. */
+static float *gradient_of_input(ds_ctx *cx, ds_tensor *x, bool *fresh)
+{
+    if (x->made && x->data && x->readers == 1 && !x->grad) {
+        *fresh = true;
+        return x->grad = x->data;
+    }
+    return ds_grad(cx, x, fresh);
+}
+
 /* The residual of ds_linear_add needs nothing: its gradient is the result's. */
 static void linear_bwd(ds_ctx *cx, const ds_node *node)
 {
@@ -128,17 +139,16 @@ static void linear_bwd(ds_ctx *cx, const ds_node *node)
     bool             fresh;
     if (bias && bias->grad)
         cx->k->add_column_sums(cx->ex, bias->grad->data, y->grad, y->n, y->d);
-    ds_mat dy = ds_grad_operand(cx, y->grad, y->d), values = { 0 };
-    if (w->grad)
-        values = ds_operand(cx, x, false);
-    float *dx = node->need[0] ? ds_grad(cx, x, &fresh) : NULL;
-    if (cx->status != DS_OK)
-        return;
-    if (dx)
+    ds_mat dy = ds_grad_operand(cx, y->grad, y->d), turned = dy;
+    turned.trans = true;
+    if (w->grad) {
+        ds_mat values = ds_operand(cx, x, false);
+        if (cx->status == DS_OK)
+            cx->k->matmul(cx->ex, w->grad->data, w->cols, turned, values, w->rows, w->cols, y->n, true);
+    }
+    float *dx = node->need[0] ? gradient_of_input(cx, x, &fresh) : NULL;
+    if (dx && cx->status == DS_OK)
         input_gradient(cx, dx, !fresh, dy, y->n, w);
-    dy.trans = true;
-    if (w->grad)
-        cx->k->matmul(cx->ex, w->grad->data, w->cols, dy, values, w->rows, w->cols, y->n, true);
 }
 
 /* ---- gated feed-forward ---- */
@@ -164,11 +174,12 @@ static void swiglu_again(ds_ctx *cx, const ds_node *node)
     y->half = now->half;
 }
 
-/* The gradient of `up` takes the memory of the result's. */
+/* The gradient of `up` takes the memory of the result's, that of `gate` the memory of its values, where they are float32. */
 static void swiglu_bwd(ds_ctx *cx, const ds_node *node)
 {
     bool       fresh;
     ds_tensor *g = node->in[0], *u = node->in[1], *y = node->out;
+    g->grad = g->half ? NULL : g->data;
     if (!ds_grad(cx, g, &fresh))
         return;
     cx->k->swiglu_bwd(cx->ex, g->grad, y->grad, g, u);

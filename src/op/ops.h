@@ -21,8 +21,9 @@ ds_tensor *ds_rmsnorm(ds_ctx *cx, ds_tensor *x, const ds_weight *w, double eps);
  *  activations (scales over 256 columns). Returns [N,rows]. Grads: x, w, bias. Sticky errors: DS_E_SHAPE. */
 ds_tensor *ds_linear(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weight *bias);
 
-/** residual + x w^T + bias, in residual's memory. Shapes as ds_linear; residual [N,rows]. Returns residual. */
-ds_tensor *ds_linear_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x, const ds_weight *w, const ds_weight *bias);
+/** residual + x w^T + bias, in residual's memory. Shapes as ds_linear; residual [N,rows]. Returns residual. `last`: the block adds no
+ *  more; when it runs again for backward, nobody reads the sum, and it is not made. */
+ds_tensor *ds_linear_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x, const ds_weight *w, const ds_weight *bias, bool last);
 
 /** Gated feed-forward input: y = silu(x gate^T) * (x up^T), silu(z) = z / (1 + e^-z).  (Shazeer 2020)
  *  One fused pass when neither matrix has a bias. Returns [N,F]. Grads: x, gate, up. */
@@ -63,7 +64,7 @@ ds_tensor *ds_dropout(ds_ctx *cx, ds_tensor *x, ds_drop drop);
  *      loss = scale / C * sum over them of -log softmax(hidden head^T)[row, target].
  *  hidden [N,D]; head [V,D], plain f32 or bf16; target [N], each in [0, V) or -1, which does not count. Returns [1,1]; 0 when
  *  nothing counts. To accumulate gradients over parts of a batch as if it were one, give each part the scale C of it / C of all:
- *  losses and gradients then add up to the whole batch's mean. Logits exist for a block of rows at a time (64 MiB).
+ *  losses and gradients then add up to the whole batch's mean. Logits exist for a block of rows at a time (64 MiB at most).
  *  Grads: hidden, head. When the context records they are computed at once: head's gradient is complete when this returns, and
  *  ds_backward must start from this loss itself. Sticky errors: DS_E_SHAPE, DS_E_ARG, DS_E_UNSUPPORTED (a packed head). */
 ds_tensor *ds_cross_entropy(ds_ctx *cx, ds_tensor *hidden, const ds_weight *head, const int32_t *target, float scale);

@@ -35,14 +35,17 @@ static void rmsnorm_again(ds_ctx *cx, const ds_node *node)
     y->half = now->half;
 }
 
+/* The first gradient of x takes the memory of the result's. */
 static void rmsnorm_bwd(ds_ctx *cx, const ds_node *node)
 {
     const ds_weight *w = node->w[0];
-    const float     *dy = node->out->grad;
+    ds_tensor       *x = node->in[0];
+    float           *dy = node->out->grad;
+    bool             fresh = !x->grad;
     if (w->grad)
         cx->k->rmsnorm_bwd_w(cx->ex, w->grad->data, dy, node->saved[0]);
-    bool   fresh;
-    float *dx = node->need[0] ? ds_grad(cx, node->in[0], &fresh) : NULL;
-    if (dx)
-        cx->k->rmsnorm_bwd_x(cx->ex, dx, dy, node->saved[0], node->saved[1], w, !fresh);
+    if (!node->need[0])
+        return;
+    x->grad = fresh ? dy : x->grad;
+    cx->k->rmsnorm_bwd_x(cx->ex, x->grad, dy, node->saved[0], node->saved[1], w, !fresh);
 }

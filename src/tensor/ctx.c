@@ -52,7 +52,9 @@ static void *take(ds_ctx *cx, ds_arena *a, size_t bytes)
         return NULL;
     if (trains(cx) && !a->block_size)
         a->block_size = TRAINING_BLOCK;
-    void *p = ds_arena_alloc(a, bytes);
+    void  *p = ds_arena_alloc(a, bytes);
+    size_t used = cx->step.used + cx->work.used;
+    cx->peak = used > cx->peak ? used : cx->peak;
     return p ? p : ds_ctx_fail(cx, DS_E_NOMEM, __FILE__, __LINE__, "%s", ds_error());
 }
 

@@ -40,11 +40,13 @@ typedef struct ds_ctx {
     struct ds_exec          *ex;
     ds_arena                 step;   /* the tape and what backward needs: until ds_ctx_reset */
     ds_arena                 work;   /* other activations and gradients: until the end of their block */
+    size_t                   peak;   /* most bytes of the two at once */
     void (*observe)(void *observer, const ds_weight *w, const ds_tensor *x); /* sees what every linear multiplies; NULL = nobody */
     void                    *observer;
     ds_precision             precision;
     bool                     record;   /* append to the tape */
     bool                     backward; /* ds_backward runs */
+    bool                     again;    /* a block runs again for backward, which then frees all that it keeps */
     bool                     forget;   /* between training's passes, or in a block that backward will run again: nothing is kept */
     ds_node                 *tape;     /* last recorded op */
     ds_status                status;   /* first failure; ops do nothing after it */
@@ -89,9 +91,12 @@ ds_status ds_backward(ds_ctx *cx, ds_tensor *loss);
 /** Part of a model that changes x [n, d] in place and returns it. `arg` must live until backward. */
 typedef ds_tensor *ds_block_fn(ds_ctx *cx, const void *arg, ds_tensor *x);
 
-/** Runs a block: x = fn(cx, arg, x). Its passing activations are freed at its end. With `recompute`, a context that records
- *  keeps nothing but a copy of x and runs the block again in backward; the gradients are the same bit for bit. */
-ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x, bool recompute);
+/** Runs a block: x = fn(cx, arg, x). Its passing activations are freed at its end. Blocks may hold blocks. */
+ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x);
+/** The same, but a context that records keeps nothing but a copy of x and runs the block again in backward; the gradients are the same
+ *  bit for bit. `room`: n d floats for the copy that are zero, and that nobody needs before the block's backward, which makes them zero
+ *  again: of the gradient of one of its weights. NULL: the copy has memory of its own. */
+ds_tensor *ds_run_block_again(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x, float *room);
 
 /* The first lines of every op: nothing happens after a failure; a condition that must hold. */
 #define DS_OP_CHECK(cx, condition, code, ...)                                        \

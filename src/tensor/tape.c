@@ -18,6 +18,8 @@ ds_tensor *ds_record(ds_ctx *cx, ds_node node)
     if (!kept)
         return NULL;
     *kept = node;
+    for (int i = 0; i < 3 && node.in[i]; i++)
+        node.in[i]->readers++;
     if (node.op->again) /* a weight that comes later may need these values, even when nothing before them learns */
         node.out->again = kept;
     if (learns) {
@@ -66,12 +68,14 @@ ds_status ds_backward(ds_ctx *cx, ds_tensor *loss)
 
 /* ---- blocks ---- */
 
-/* Between the two nodes of a recorded block, gradients and values made again are freed. */
+/* Between the two nodes of a recorded block, gradients and values made again are freed; in a block that runs again, also what it kept. */
 typedef struct block {
     ds_block_fn  *fn;
     const void   *arg;
-    float        *x; /* recompute: the block's input */
-    ds_arena_mark work;
+    float        *x;     /* of a block that will run again: its input */
+    bool          lent;  /* x lies in somebody's gradient */
+    bool          again; /* recorded while a block ran again */
+    ds_arena_mark work, step;
 } block;
 
 static void end_bwd(ds_ctx *cx, const ds_node *node)
@@ -81,25 +85,36 @@ static void end_bwd(ds_ctx *cx, const ds_node *node)
 
 static void begin_bwd(ds_ctx *cx, const ds_node *node)
 {
-    ds_arena_release(&cx->work, ((const block *)node->arg)->work);
+    const block *b = node->arg;
+    ds_arena_release(&cx->work, b->work);
+    if (b->again)
+        ds_arena_release(&cx->step, b->step);
+}
+
+static void take_back(const block *b, ds_tensor *x)
+{
+    size_t bytes = (size_t)(x->n * x->d) * sizeof *x->data;
+    memcpy(x->data, b->x, bytes);
+    if (b->lent)
+        memset(b->x, 0, bytes);
 }
 
 /* The block runs again, now recorded on a tape of its own, which is then used up. */
-static void recompute_bwd(ds_ctx *cx, const ds_node *node)
+static void again_bwd(ds_ctx *cx, const ds_node *node)
 {
     const block  *b = node->arg;
     ds_tensor    *x = node->out;
     ds_node      *before = cx->tape;
     ds_arena_mark work = ds_arena_save(&cx->work), step = ds_arena_save(&cx->step);
-    memcpy(x->data, b->x, (size_t)x->n * (size_t)x->d * sizeof *x->data);
+    take_back(b, x);
     x->learn = node->need[0];
     cx->tape = NULL;
     cx->backward = false;
-    cx->record = true;
+    cx->record = cx->again = true;
     b->fn(cx, b->arg, x);
     ds_arena_release(&cx->work, work);
     cx->backward = true;
-    cx->record = false;
+    cx->record = cx->again = false;
     walk(cx);
     cx->tape = before;
     ds_arena_release(&cx->work, work);
@@ -108,7 +123,7 @@ static void recompute_bwd(ds_ctx *cx, const ds_node *node)
 
 static const ds_op end_op = { .name = "block end", .bwd = end_bwd };
 static const ds_op begin_op = { .name = "block begin", .bwd = begin_bwd };
-static const ds_op recompute_op = { .name = "recompute", .bwd = recompute_bwd };
+static const ds_op again_op = { .name = "block again", .bwd = again_bwd };
 
 /* Nodes of blocks go on the tape whatever learns: they only free memory. */
 static void push(ds_ctx *cx, const ds_op *op, ds_tensor *x, const block *b, bool need)
@@ -122,10 +137,10 @@ static void push(ds_ctx *cx, const ds_op *op, ds_tensor *x, const block *b, bool
 
 static ds_tensor *recorded(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x)
 {
-    block *b = ds_step_alloc(cx, sizeof *b);
+    ds_arena_mark work = ds_arena_save(&cx->work), step = ds_arena_save(&cx->step);
+    block        *b = ds_step_alloc(cx, sizeof *b);
     DS_OP_ALLOCATED(cx);
-    *b = (block){ .fn = fn, .arg = arg };
-    ds_arena_mark work = ds_arena_save(&cx->work);
+    *b = (block){ .fn = fn, .arg = arg, .again = cx->again, .step = step };
     push(cx, &begin_op, x, b, false);
     x = fn(cx, arg, x);
     push(cx, &end_op, x, b, false);
@@ -142,19 +157,22 @@ static ds_tensor *forgotten(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_ten
     return x;
 }
 
-ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x, bool recompute)
+ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x)
 {
     if (cx->status != DS_OK)
         return NULL;
-    if (!cx->record)
-        return forgotten(cx, fn, arg, x);
-    if (!recompute)
-        return recorded(cx, fn, arg, x);
-    size_t bytes = (size_t)x->n * (size_t)x->d * sizeof *x->data;
+    return (cx->record ? recorded : forgotten)(cx, fn, arg, x);
+}
+
+ds_tensor *ds_run_block_again(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor *x, float *room)
+{
+    if (cx->status != DS_OK || !cx->record)
+        return ds_run_block(cx, fn, arg, x);
+    size_t bytes = (size_t)(x->n * x->d) * sizeof *x->data;
     block *b = ds_step_alloc(cx, sizeof *b);
-    float *copy = ds_step_alloc(cx, bytes);
+    float *copy = room ? room : ds_step_alloc(cx, bytes);
     DS_OP_ALLOCATED(cx);
-    *b = (block){ .fn = fn, .arg = arg, .x = memcpy(copy, x->data, bytes) };
+    *b = (block){ .fn = fn, .arg = arg, .x = memcpy(copy, x->data, bytes), .lent = room };
     bool need = x->learn;
     cx->record = false;
     cx->forget = true;
@@ -162,6 +180,6 @@ ds_tensor *ds_run_block(ds_ctx *cx, ds_block_fn *fn, const void *arg, ds_tensor 
     cx->record = true;
     cx->forget = false;
     if (y && y->learn)
-        push(cx, &recompute_op, y, b, need);
+        push(cx, &again_op, y, b, need);
     return y;
 }

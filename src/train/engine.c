@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "quant/quant.h"
+#include "train/rehearsal.h"
 
 /* What a checkpoint keeps: types with wide elements first, so that each tensor in the file is aligned. */
 static ds_status list_blobs(ds_engine *e)
@@ -51,6 +52,8 @@ ds_status ds_engine_open(ds_engine *e, const ds_recipe *r, const ds_config *c, i
         st = ds_optim_create(&e->optim, e->ex, e->k, e->net.weight, e->net.role, e->net.n, &o);
     if (st == DS_OK)
         st = list_blobs(e);
+    if (st == DS_OK)
+        st = ds_rehearse(r, c, &e->activations);
     if (st != DS_OK)
         ds_engine_close(e);
     return st;
@@ -67,8 +70,15 @@ void ds_engine_close(ds_engine *e)
     *e = (ds_engine){ 0 };
 }
 
+/* What must stay for backward and what passes grow towards each other, in as much memory as they need at once. */
+static ds_status reserve(ds_engine *e)
+{
+    return e->cx.step.first ? DS_OK : ds_arena_face(&e->cx.step, &e->cx.work, e->activations);
+}
+
 static ds_status pass(ds_engine *e, const ds_rows *rows, const ds_train_options *o, bool learn, double *sum)
 {
+    DS_TRY(reserve(e));
     ds_batch b = { .n = rows->n, .n_span = rows->n_span, .token = rows->token, .span = rows->span };
     e->cx.record = learn;
     e->cx.forget = !learn;
@@ -90,6 +100,7 @@ ds_status ds_engine_learn(ds_engine *e, const ds_rows *rows, int64_t step, int64
                            .seed = (uint64_t)e->r->seed,
                            .counter = (uint64_t)(step * e->r->accumulate + part),
                            .recompute = e->r->precision.recompute,
+                           .zero_gradients = part == 0,
                            .scale = (float)((double)rows->n_target / e->nominal) };
     return pass(e, rows, &o, true, sum);
 }

@@ -15,13 +15,14 @@ typedef struct ds_engine {
     ds_net            net;
     ds_optim         *optim;
     ds_blobs          model, state; /* what a checkpoint keeps of the two */
+    uint64_t          activations;  /* bytes */
     double            nominal;      /* gradients are those of (sum of the losses) / nominal */
 } ds_engine;
 
 /** Weights are zero until ds_net_randomize, ds_net_load or a checkpoint fills them. */
 ds_status ds_engine_open(ds_engine *e, const ds_recipe *r, const ds_config *c, int threads);
 void      ds_engine_close(ds_engine *e);
-/** Adds the gradients of the rows' losses; *sum is the sum of the losses, in nats. */
+/** Adds the gradients of the rows' losses, part 0 of a step to zero; *sum is the sum of the losses, in nats. */
 ds_status ds_engine_learn(ds_engine *e, const ds_rows *rows, int64_t step, int64_t part, double *sum);
 /** The sum of the losses alone. */
 ds_status ds_engine_loss(ds_engine *e, const ds_rows *rows, double *sum);

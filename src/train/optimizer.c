@@ -6,8 +6,6 @@
 
 #include "base/mem.h"
 
-enum { BLOCK = 256 << 20 }; /* state of many weights shares blocks: one for each would waste the ends of huge pages */
-
 typedef struct slot {
     ds_weight *w;
     bool       muon;
@@ -40,6 +38,22 @@ static int64_t blocks(int64_t n)
     return (n + DS_MOMENT_BLOCK - 1) / DS_MOMENT_BLOCK;
 }
 
+static uint64_t state_bytes(const ds_optim_options *o, int64_t rows, int64_t cols, ds_role role)
+{
+    uint64_t n = (uint64_t)(rows * cols);
+    return takes_muon(o, role) ? n * 4 : o->moments_8bit ? n * 2 + (uint64_t)blocks((int64_t)n) * 8 : n * 8;
+}
+
+/* One block of memory for all: one for each weight would waste the ends of huge pages. */
+static size_t memory_for(const ds_optim_options *o, ds_weight *const *w, const ds_role *role, int64_t n)
+{
+    enum { ENDS = 4 * 64 };
+    size_t sum = (size_t)n * (sizeof(slot) + ENDS);
+    for (int64_t i = 0; i < n; i++)
+        sum += state_bytes(o, w[i]->rows, w[i]->cols, role[i]);
+    return sum;
+}
+
 static bool make_slot(ds_optim *o, slot *s, ds_weight *w, ds_role role)
 {
     size_t n = (size_t)count(w);
@@ -62,7 +76,7 @@ ds_status ds_optim_create(ds_optim **out, ds_exec *ex, const ds_kernels *k, ds_w
     ds_optim *o = *out = ds_calloc(1, sizeof *o);
     if (!o)
         return DS_E_NOMEM;
-    *o = (ds_optim){ .ex = ex, .k = k, .o = *options, .n = n, .memory = { .block_size = BLOCK } };
+    *o = (ds_optim){ .ex = ex, .k = k, .o = *options, .n = n, .memory = { .block_size = memory_for(options, w, role, n) } };
     int64_t   work = 0;
     ds_status st = (o->slot = ds_arena_calloc(&o->memory, (size_t)n * sizeof *o->slot)) ? DS_OK : DS_E_NOMEM;
     for (int64_t i = 0; i < n && st == DS_OK; i++) {
@@ -180,13 +194,9 @@ uint64_t ds_optim_bytes(const ds_optim_options *o, const ds_kernels *k, const ds
         ds_weight_spec s;
         ds_weight_at(c, i, &s);
         int64_t  rows = s.n_dim == 2 ? s.dim[0] : 1, cols = s.dim[s.n_dim - 1];
-        uint64_t n = (uint64_t)(rows * cols);
-        if (takes_muon(o, s.role)) {
-            uint64_t floats = (uint64_t)k->muon_floats(rows, cols);
-            sum += n * 4;
-            work = floats > work ? floats : work;
-        } else
-            sum += o->moments_8bit ? n * 2 + (uint64_t)blocks((int64_t)n) * 8 : n * 8;
+        uint64_t floats = takes_muon(o, s.role) ? (uint64_t)k->muon_floats(rows, cols) : 0;
+        sum += state_bytes(o, rows, cols, s.role);
+        work = floats > work ? floats : work;
     }
     return sum + work * 4;
 }

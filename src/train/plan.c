@@ -10,113 +10,8 @@
 #include "data/util.h"
 #include "deepseek/train.h"
 #include "train/engine.h"
+#include "train/rehearsal.h"
 #include "train/setup.h"
-
-/* ---- kernels that do nothing ---- */
-
-#define NOTHING_void(fn, args) \
-    static void nothing_##fn args {}
-#define NOTHING_int64_t(fn, args)
-#define NOTHING_double(fn, args)
-#define NOTHING_ds_status(fn, args)
-#define DS_KERNEL(ret, fn, args) NOTHING_##ret(fn, args)
-#include "kernel/ops.def"
-#undef DS_KERNEL
-
-#define TAKE_void(fn) k.fn = nothing_##fn;
-#define TAKE_int64_t(fn) /* sizes stay those of the backend */
-#define TAKE_double(fn)
-#define TAKE_ds_status(fn)
-
-static ds_kernels do_nothing(const ds_kernels *of)
-{
-    ds_kernels k = *of;
-#define DS_KERNEL(ret, fn, args) TAKE_##ret(fn)
-#include "kernel/ops.def"
-#undef DS_KERNEL
-    return k;
-}
-
-/* ---- activations ---- */
-
-enum { MOST_LAYERS = 16 };
-
-/* A model whose weights are nowhere: only shapes and pointers that nobody follows. */
-static ds_status shadow(ds_net *net, const ds_config *c, ds_dtype type)
-{
-    static float       nowhere;
-    static ds_tensor   grad = { .data = &nowhere };
-    *net = (ds_net){ 0 };
-    DS_TRY(ds_dense_init(&net->dense, c));
-    for (int64_t i = 0; i < ds_weight_count(c); i++) {
-        ds_weight_spec s;
-        ds_weight_at(c, i, &s);
-        ds_weight *w = ds_dense_weight(&net->dense, &s);
-        w->type = w->rows > 1 ? type : DS_F32;
-        w->layout = DS_PLAIN;
-        w->data = &nowhere;
-        w->grad = &grad;
-    }
-    if (c->tied)
-        net->dense.head = net->dense.embed;
-    return DS_OK;
-}
-
-static ds_status fill_rows(ds_rows *rows, int64_t n, int64_t sequence)
-{
-    for (int64_t i = 0; i < n; i += sequence) {
-        DS_TRY(ds_grow((void **)&rows->token, &rows->cap, (size_t)(i + sequence), sizeof *rows->token));
-        DS_TRY(ds_grow((void **)&rows->target, &rows->cap_target, (size_t)(i + sequence), sizeof *rows->target));
-        DS_TRY(ds_grow((void **)&rows->span, &rows->cap_span, (size_t)rows->n_span + 1, sizeof *rows->span));
-        rows->span[rows->n_span++] = (ds_span){ .first = i, .n = sequence, .total = sequence };
-    }
-    memset(rows->token, 0, (size_t)n * sizeof *rows->token);
-    memset(rows->target, 0, (size_t)n * sizeof *rows->target);
-    rows->n = rows->n_target = n;
-    return DS_OK;
-}
-
-/* What one pass of that many layers leaves in the arenas at their fullest. */
-static ds_status pass(const ds_recipe *r, ds_config c, int64_t layers, const ds_rows *rows, const ds_kernels *k, ds_exec *ex, uint64_t *bytes)
-{
-    ds_net           net;
-    ds_ctx           cx = { .k = k, .ex = ex, .record = true };
-    ds_train_options o = { .dropout = (float)r->model.dropout, .recompute = r->precision.recompute, .scale = 1 };
-    ds_batch         b = { .n = rows->n, .n_span = rows->n_span, .token = rows->token, .span = rows->span };
-    c.n_layer = layers;
-    cx.precision = r->precision.bf16 ? DS_PRECISION_BF16 : DS_PRECISION_F32;
-    DS_TRY(shadow(&net, &c, r->precision.stochastic_rounding ? DS_BF16 : DS_F32));
-    ds_tensor *loss = ds_dense_loss(&cx, &net.dense, &b, rows->target, &o);
-    ds_status  st = ds_ctx_status(&cx);
-    if (st == DS_OK)
-        st = ds_backward(&cx, loss);
-    *bytes = ds_arena_touched(&cx.step) + ds_arena_touched(&cx.work);
-    ds_ctx_free(&cx);
-    ds_dense_free(&net.dense);
-    return st;
-}
-
-/* Every layer keeps the same: of a deep model it is enough to see how much the second half of its first layers adds. */
-static ds_status activations(const ds_recipe *r, const ds_config *c, int64_t sequence, uint64_t *bytes)
-{
-    const ds_kernels *real;
-    ds_exec          *ex;
-    ds_rows           rows = { 0 };
-    uint64_t          half = 0, all = 0;
-    int64_t           seen = c->n_layer < MOST_LAYERS ? c->n_layer : MOST_LAYERS;
-    int64_t           n = r->batch_tokens / r->accumulate;
-    DS_TRY(ds_exec_cpu(&ex, &real, 1, ~0u));
-    ds_kernels k = do_nothing(real);
-    ds_status  st = fill_rows(&rows, n, sequence);
-    if (st == DS_OK)
-        st = pass(r, *c, seen, &rows, &k, ex, &all);
-    if (st == DS_OK && seen < c->n_layer)
-        st = pass(r, *c, seen / 2, &rows, &k, ex, &half);
-    *bytes = all + (uint64_t)((double)(c->n_layer - seen) * (double)(all - half) / (double)(seen - seen / 2));
-    ds_rows_free(&rows);
-    ds_exec_close(&ex);
-    return st;
-}
 
 /* ---- memory ---- */
 
@@ -136,19 +31,14 @@ ds_status ds_plan_training(const ds_recipe *r, const ds_config *c, int threads, 
     const ds_kernels *k;
     ds_exec          *ex;
     ds_optim_options  o = ds_engine_optimizer(r);
-    uint64_t          parameters = (uint64_t)ds_config_params(c), most = 0;
-    *out = (ds_memory_plan){ .base = resident_now() + (12u << 20) + (uint64_t)(threads ? threads : ds_cpu_count()) * (1u << 20) };
-    for (int s = 0; s < r->n_stage; s++) {
-        uint64_t bytes;
-        DS_TRY(activations(r, c, r->stage[s].sequence, &bytes));
-        most = bytes > most ? bytes : most;
-    }
+    uint64_t          parameters = (uint64_t)ds_config_params(c);
+    *out = (ds_memory_plan){ .base = resident_now() + (8u << 20) + (uint64_t)(threads ? threads : ds_cpu_count()) * (1u << 20) };
+    DS_TRY(ds_rehearse(r, c, &out->activations));
     DS_TRY(ds_exec_cpu(&ex, &k, 1, ~0u));
     out->optimizer = ds_optim_bytes(&o, k, c);
     ds_exec_close(&ex);
     out->weights = parameters * (r->precision.stochastic_rounding ? 2 : 4);
     out->gradients = parameters * 4;
-    out->activations = most;
     out->saving = out->weights + out->optimizer;
     out->inference = out->weights + (32u << 20);
     out->peak = out->base + out->weights + out->gradients + out->optimizer + out->saving +
@@ -252,7 +142,7 @@ static ds_status run_flops(const ds_recipe *r, const ds_config *c, double *flops
     *flops = *tokens = 0;
     for (int s = 0; s < r->n_stage; s++) {
         ds_rows   rows = { 0 };
-        ds_status st = fill_rows(&rows, r->batch_tokens, r->stage[s].sequence);
+        ds_status st = ds_rows_blank(&rows, r->batch_tokens, r->stage[s].sequence);
         if (st == DS_OK)
             *flops += ds_engine_flops(c, &rows) * (double)r->stage[s].steps;
         ds_rows_free(&rows);

@@ -37,6 +37,7 @@ static const struct {
     { 3, { 64, 65, 1 } },
     { 1, { 131 } },
     { 12, { 1, 2, 3, 1, 1, 7, 5, 16, 17, 1, 9, 4 } },
+    { 3, { 20, 21, 3 } }, /* fits the gradients of the first two configurations */
 };
 enum { N_BATCH = sizeof batches / sizeof *batches };
 
@@ -172,25 +173,28 @@ static float *copy_gradients(train_model *t, int64_t *n)
     return all;
 }
 
-/* The same bits with recomputation, with other numbers of threads, and again. */
+/* The same bits with recomputation, blocks' inputs in gradients or not, with other numbers of threads, and again. */
 static void same_bits(void **state)
 {
+    enum { WAYS = 5 };
     static const struct {
-        bool recompute;
+        bool recompute, lend;
         int  threads;
-    } ways[] = { { false, 1 }, { false, 2 }, { true, 2 }, { true, 3 } };
+    } ways[WAYS] = { { false, false, 1 }, { false, false, 2 }, { true, false, 2 }, { true, true, 2 }, { true, true, 3 } };
     for (int half = 0; half < 2; half++)
         for (int c = 0; c < N_CONFIG; c++)
-            for (int dropout = 0; dropout < 2; dropout++) {
-                train_model t[4];
-                double      loss[4];
-                float      *grad[4];
+            for (int i = 0; i < 3; i++) {
+                const int   kind[] = { 2, 3, 5 }, dropout = i == 1;
+                train_model t[WAYS];
+                double      loss[WAYS];
+                float      *grad[WAYS];
                 int64_t     n = 0;
-                for (int w = 0; w < 4; w++) {
+                for (int w = 0; w < WAYS; w++) {
                     train_open(&t[w], configs[c], half ? DS_BF16 : DS_F32, 0, ways[w].threads, ~0u);
                     t[w].cx.precision = half ? DS_PRECISION_BF16 : DS_PRECISION_F32;
-                    ds_batch         b = train_batch(&t[w], token, batches[2 + dropout].length, batches[2 + dropout].n);
-                    ds_train_options o = { .recompute = ways[w].recompute, .dropout = dropout ? 0.2f : 0, .seed = 3, .counter = 7 };
+                    ds_batch         b = train_batch(&t[w], token, batches[kind[i]].length, batches[kind[i]].n);
+                    ds_train_options o = { .recompute = ways[w].recompute, .zero_gradients = ways[w].lend, .dropout = dropout ? 0.2f : 0,
+                                           .seed = 3, .counter = 7 };
                     train_step(&t[w], &b, target, &o); /* what the first step leaves behind must not matter */
                     loss[w] = train_step(&t[w], &b, target, &o);
                     grad[w] = copy_gradients(&t[w], &n);
@@ -202,7 +206,9 @@ static void same_bits(void **state)
                     assert_non_null(alone);
                     assert_true((double)*alone->data == loss[0]);
                 }
-                for (int w = 0; w < 4; w++)
+                if (kind[i] == 5 && c < 2)
+                    assert_true(t[3].cx.peak < t[2].cx.peak);
+                for (int w = 0; w < WAYS; w++)
                     train_close(&t[w]);
             }
 }
@@ -213,7 +219,7 @@ static void frozen_weights(void **state)
     train_model t;
     int64_t     n = 0;
     train_open(&t, configs[1], DS_F32, 0, 1, ~0u);
-    ds_batch b = train_batch(&t, token, batches[4].length, batches[4].n);
+    ds_batch b = train_batch(&t, token, batches[5].length, batches[5].n);
     train_step(&t, &b, target, NULL);
     const float *all = copy_gradients(&t, &n);
     for (int64_t i = 0; i < 2 * t.n_weight; i++) {
@@ -223,7 +229,7 @@ static void frozen_weights(void **state)
             if ((k == i % t.n_weight) == (i < t.n_weight))
                 t.weight[k]->grad = NULL;
         }
-        train_step(&t, &b, target, &(ds_train_options){ .recompute = i & 1 });
+        train_step(&t, &b, target, &(ds_train_options){ .recompute = i & 1, .zero_gradients = i & 2 });
         const float *p = all;
         for (int64_t k = 0; k < t.n_weight; k++) {
             int64_t size = t.weight[k]->rows * t.weight[k]->cols;

@@ -88,7 +88,7 @@ static void plain_linear_add(const parts *p, double *y, int64_t *rows, int64_t *
 
 static ds_tensor *run_linear_add(ds_ctx *cx, ds_tensor **x, ds_weight *w)
 {
-    return ds_linear_add(cx, x[0], x[1], &w[0], NULL);
+    return ds_linear_add(cx, x[0], x[1], &w[0], NULL, false);
 }
 
 static void shape_swiglu(parts *p, int64_t n)

@@ -42,4 +42,5 @@ check() {
 check
 check --set optimizer.kind=muon
 check --set precision.weights=bf16 --set precision.recompute=true
+check --set precision.recompute=true --set batch.tokens=8192 --set batch.accumulate=2
 finish

@@ -9,7 +9,7 @@
 
 #include "kernel/cpu/exec.h"
 
-enum { B = DS_KV_PAGE, QUERY_OPERANDS = 4, PLENTY = 4 /* tasks a thread */ };
+enum { B = DS_KV_PAGE, QUERY_OPERANDS = 4, FLOAT_OPERANDS = 2, PLENTY = 4 /* tasks a thread */ };
 
 typedef struct attend_job {
     ds_exec         *ex;
@@ -83,9 +83,14 @@ static char *key_operand(const attend_job *j, int64_t number, int64_t g, int whi
     return j->keys + ((number * j->a->groups + g) * key_operands(j->dq != NULL) + which) * operand_bytes(j);
 }
 
+static int64_t query_operands(const attend_job *j)
+{
+    return j->pairs ? QUERY_OPERANDS : FLOAT_OPERANDS;
+}
+
 static char *query_operand(const attend_job *j, int64_t number, int64_t h, int which)
 {
-    return j->queries + ((number * j->a->heads + h) * QUERY_OPERANDS + which) * operand_bytes(j);
+    return j->queries + ((number * j->a->heads + h) * query_operands(j) + which) * operand_bytes(j);
 }
 
 /* Head h of rows r as float32 [n, kp]: padded with zero columns, and zero rows up to B. */
@@ -215,7 +220,7 @@ static bool takes_pairs(const ds_exec *ex, const ds_tensor *q)
 int64_t ds_cpu_attend_room(ds_exec *ex, const ds_attend *a, const ds_tensor *q, bool backward)
 {
     attend_job j = { .a = a, .kp = padded(a->k), .pairs = takes_pairs(ex, q) };
-    int64_t    n = blocks_of(a), operands = a->groups * key_operands(backward) + (backward ? a->heads * QUERY_OPERANDS : 0);
+    int64_t    n = blocks_of(a), operands = a->groups * key_operands(backward) + (backward ? a->heads * query_operands(&j) : 0);
     int64_t    bytes = n * operands * operand_bytes(&j);
     return bytes / 4 + (backward ? a->b->n * a->heads + n * a->groups * (int64_t)(sizeof *j.done / 4) : 0);
 }
@@ -322,7 +327,7 @@ static void backward_block(const attend_job *j, const backward_work *w, const ro
     const int64_t   kp = j->kp, n = q->n, number = q->base + q->t0 / B, keys = q->base + key_block;
     ds_tile_fn     *tile = j->pairs ? m->tile_bf16 : m->tile_f32;
     char           *part[QUERY_OPERANDS];
-    for (int i = 0; i < QUERY_OPERANDS; i++)
+    for (int i = 0; i < query_operands(j); i++)
         part[i] = query_operand(j, number, h, i);
     for (int64_t i = 0; i < n; i++) {
         w->lse[i] = j->lse[(q->first + i) * j->a->heads + h];
@@ -403,7 +408,7 @@ void ds_cpu_attend_bwd(ds_exec *ex, ds_tensor *y, const ds_tensor *lse, ds_tenso
     const int64_t n_keys = j.n_block * a->groups, n_span = a->b->n_span * a->groups;
     j.keys = (char *)room; /* operands first, so that they lie on cache lines as the room does */
     j.queries = j.keys + n_keys * key_operands(true) * operand_bytes(&j);
-    j.done = (_Atomic int64_t *)(j.queries + j.n_block * a->heads * QUERY_OPERANDS * operand_bytes(&j));
+    j.done = (_Atomic int64_t *)(j.queries + j.n_block * a->heads * query_operands(&j) * operand_bytes(&j));
     j.delta = (float *)(j.done + n_keys);
     memset((void *)j.done, 0, (size_t)n_keys * sizeof *j.done);
     ds_run(ex, n_keys, pack_keys_task, &j, work_of(a));

@@ -77,6 +77,11 @@ void ds_run_ranges(ds_exec *ex, int64_t n, int64_t step, ds_range_fn *fn, void *
     ds_pool_run(ex->pool, ex->n_worker, stretch_task, &j);
 }
 
+static size_t scratch_bytes(const ds_exec *ex)
+{
+    return (size_t)ex->n_worker * DS_SCRATCH_FLOATS * sizeof(float);
+}
+
 ds_status ds_exec_cpu(ds_exec **out, const ds_kernels **table, int n_thread, unsigned cpu_mask)
 {
     *out = NULL;
@@ -91,12 +96,11 @@ ds_status ds_exec_cpu(ds_exec **out, const ds_kernels **table, int n_thread, uns
         ds_micro_init(&ex->micro, ex->cpu);
         ex->scratch = ds_calloc((size_t)ex->n_worker, sizeof *ex->scratch);
         ex->stretch = ds_alloc_pages((size_t)ex->n_worker * sizeof *ex->stretch);
-        st = ex->scratch && ex->stretch ? DS_OK : DS_E_NOMEM;
+        ex->memory = ds_alloc_pages(scratch_bytes(ex));
+        st = ex->scratch && ex->stretch && ex->memory ? DS_OK : DS_E_NOMEM;
     }
-    for (int i = 0; st == DS_OK && i < ex->n_worker; i++) {
-        ex->scratch[i] = ds_alloc_pages(DS_SCRATCH_FLOATS * sizeof(float));
-        st = ex->scratch[i] ? DS_OK : DS_E_NOMEM;
-    }
+    for (int i = 0; st == DS_OK && i < ex->n_worker; i++)
+        ex->scratch[i] = ex->memory + i * DS_SCRATCH_FLOATS;
     ex->bf16_products = ex->micro.tile_bf16 && !ds_cpu_slow_bf16();
     ex->prefetches_far = ds_cpu_prefetches_far();
     if (st != DS_OK)
@@ -111,8 +115,7 @@ void ds_exec_close(ds_exec **pex)
     if (!ex)
         return;
     ds_pool_destroy(&ex->pool);
-    for (int i = 0; ex->scratch && i < ex->n_worker; i++)
-        ds_free_pages(ex->scratch[i], DS_SCRATCH_FLOATS * sizeof(float));
+    ds_free_pages(ex->memory, scratch_bytes(ex));
     ds_free_pages(ex->stretch, (size_t)ex->n_worker * sizeof *ex->stretch);
     ds_free(ex->scratch);
     ds_free(ex);

@@ -12,6 +12,7 @@ struct ds_exec {
     int      n_worker;
     bool     bf16_products; /* the processor has products of bf16 pairs, and they beat float32 ones */
     bool     prefetches_far;
+    float   *memory;  /* of `scratch`: one block, for it comes in huge pages */
     float  **scratch; /* [n_worker] of DS_SCRATCH_FLOATS each, 64-byte aligned: what one task needs */
     struct ds_stretch *stretch; /* [n_worker] of ds_run_ranges */
 };
