@@ -218,12 +218,22 @@ ds_status ds_setup_open(ds_setup *s, const ds_recipe *r)
     return st;
 }
 
+/* A tokenizer that is not there yet may be passed over where the vocabulary's size is known; one that is there must be whole. */
+static ds_status open_tokenizer_if_there(ds_setup *s, const ds_recipe *r)
+{
+    ds_status st = open_tokenizer(s, r);
+    if (st != DS_E_NOT_FOUND && !(st == DS_E_ARG && !s->tokenizer_path)) /* DS_E_ARG: neither a path nor a model's name */
+        return st;
+    return s->config.n_vocab ? DS_OK : ds_conf_fail(r->conf, r->model.node, "model: without vocabulary its size is the tokenizer's, and there is no %s yet",
+                                                    r->tokenizer);
+}
+
 ds_status ds_setup_config(ds_config *c, const ds_recipe *r)
 {
     ds_setup  s = { 0 };
     ds_status st = read_config(&s, r);
-    if (st == DS_OK && open_tokenizer(&s, r) != DS_OK && s.config.n_vocab == 0)
-        st = ds_conf_fail(r->conf, r->model.node, "model: without vocabulary its size is the tokenizer's, and there is no %s yet", r->tokenizer);
+    if (st == DS_OK)
+        st = open_tokenizer_if_there(&s, r);
     if (st == DS_OK)
         st = fit_config(&s, r);
     *c = s.config;

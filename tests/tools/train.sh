@@ -122,6 +122,12 @@ says "steps in a row had a loss or gradient that is not finite" "$DEEPSEEK" trai
 
 "$DEEPSEEK" train recipe.yaml --plan --json >out && grep -q '"fits": true' out && grep -q '"parameters": 31968' out || fail "plan: $(cat out)"
 "$DEEPSEEK" train recipe.yaml --plan --json --set tokenizer=missing --set model.vocabulary=257 | grep -q '"parameters": 31968' || fail "a plan without a tokenizer"
+"$DEEPSEEK" train recipe.yaml --plan --json --set tokenizer=no/such/place/at/all --set model.vocabulary=257 >out 2>&1 || fail "a plan with a tokenizer's path alone: $(cat out)"
+mkdir damaged && echo '{"model": {' >damaged/tokenizer.json
+for damaged in damaged damaged/tokenizer.json; do
+    says "damaged/tokenizer.json" "$DEEPSEEK" train recipe.yaml --plan --set tokenizer=$damaged --set model.vocabulary=257
+    says "damaged/tokenizer.json" "$DEEPSEEK" train recipe.yaml --plan --set tokenizer=$damaged
+done
 says "without vocabulary its size is the tokenizer's, and there is no missing yet" "$DEEPSEEK" train recipe.yaml --plan --set tokenizer=missing
 says "does not fit; --set precision.recompute=true and optimizer.moments=8bit" "$DEEPSEEK" train recipe.yaml --plan --memory 20M
 says "recipe.yaml: the run needs" "$DEEPSEEK" train recipe.yaml --run small --memory 20M
