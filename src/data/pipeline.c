@@ -636,6 +636,14 @@ static ds_status run(engine *e, char **report)
     }
 }
 
+/* Behind the sentence on a full disk, or a broken one. */
+static ds_status say_what_is_left(const ds_pipeline *p)
+{
+    char said[600];
+    snprintf(said, sizeof said, "%s", ds_error());
+    return ds_fail(DS_E_IO, "%s; what is done is kept: run the same command again to go on, or delete %s", said, p->out_dir);
+}
+
 ds_status ds_data_run(const char *yaml, size_t n, const char *name, const ds_data_opts *given, char **report)
 {
     ds_pipeline  p;
@@ -649,8 +657,8 @@ ds_status ds_data_run(const char *yaml, size_t n, const char *name, const ds_dat
     e.spill.fd = e.removed.fd = e.out.fd = -1;
     if (st == DS_OK)
         st = setup(&e);
-    if (st == DS_OK)
-        st = run(&e, report);
+    if (st == DS_OK && (st = run(&e, report)) == DS_E_IO)
+        st = say_what_is_left(&p);
     teardown(&e);
     ds_pipeline_free(&p);
     return st;
