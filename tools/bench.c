@@ -300,8 +300,9 @@ static void print_text(const bench *b, const ds_machine *machine)
 {
     const ds_model_info *i = &b->info;
     char weights[24];
-    printf("model   %s: %s, %.2f billion parameters, %s; cache %s\n", model.path, ds_dtype_name(i->dtype), (double)i->parameters / 1e9,
-           ds_format_bytes(i->weight_bytes, weights), ds_dtype_name(i->kv_dtype));
+    bool few = i->parameters < 1000000000;
+    printf("model   %s: %s, %.2f %s parameters, %s; cache %s\n", model.path, ds_dtype_name(i->dtype), (double)i->parameters / (few ? 1e6 : 1e9),
+           few ? "million" : "billion", ds_format_bytes(i->weight_bytes, weights), ds_dtype_name(i->kv_dtype));
     printf("machine %s, %s, %d threads\n", machine->processor, i->isa, i->threads);
     if (!no_bounds)
         printf("bounds  reads %.1f GB/s before and %.1f after; int8 %.0f GOP/s; float32 %.0f GFLOP/s\n", b->before.read_bytes / 1e9,

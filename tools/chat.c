@@ -23,7 +23,7 @@ static const cli_opt options[] = {
     { "--system", CLI_STR, &system_text, "TEXT", "the system message" },
     { "-f, --file", CLI_STR, &file, "FILE", "start from these messages, as /save writes them" },
     { "--template", CLI_STR, &template, "NAME", "instead of the model's own chat template: deepseek-llm, deepseek-coder,\ndeepseek-v3, or a Jinja file" },
-    { "-n, --max-new", CLI_INT, &max_new, "N", "most tokens of an answer (default: the model's, else until the context is full)" },
+    { "-n, --max-new", CLI_COUNT, &max_new, "N", "most tokens of an answer (default: the model's, else until the context is full)" },
     CLI_SAMPLING_OPTION_ROWS(sampling),
     { "--json", CLI_FLAG, &as_json, NULL, "through a pipe: a JSON message (or array of messages) a line in, one a line out" },
     { "--no-history", CLI_FLAG, &no_history, NULL, "do not keep what is typed in a file" },
@@ -412,8 +412,6 @@ int cmd_chat(int argc, char **argv)
         return rc;
     if (!model.path)
         return cli_usage_error("chat needs -m MODEL");
-    if (max_new < -1)
-        return cli_usage_error("-n must be at least 0");
     if ((rc = cli_sampling_set(&sampling, &s)) != 0)
         return rc;
     first_seed = s.seed;

@@ -96,6 +96,9 @@ static int store(const cli_opt *o, const char *value)
     case CLI_INT:
         *(int64_t *)o->out = strtoll(value, &end, 10);
         return *value && !*end && !errno ? -1 : bad_value(o, value, "an integer");
+    case CLI_COUNT:
+        *(int64_t *)o->out = strtoll(value, &end, 10);
+        return *value && !*end && !errno && *(int64_t *)o->out >= 0 ? -1 : bad_value(o, value, "a whole number of at least 0");
     case CLI_REAL:
         *(double *)o->out = strtod(value, &end);
         return *value && !*end && isfinite(*(double *)o->out) ? -1 : bad_value(o, value, "a number");

@@ -12,6 +12,7 @@ typedef enum cli_type {
     CLI_FLAG,  /* bool *         */
     CLI_STR,   /* const char **  */
     CLI_INT,   /* int64_t *      */
+    CLI_COUNT, /* int64_t *, at least 0; a default below means that it was not given */
     CLI_REAL,  /* double *       */
     CLI_BYTES, /* uint64_t *, "12GiB" */
     CLI_LIST,  /* cli_list *, may be given several times */

@@ -24,13 +24,13 @@ static const cli_opt options[] = {
     CLI_MODEL_OPTIONS(model),
     { "-p, --prompt", CLI_LIST, &prompts, "TEXT", "the prompt; may be given several times (they run in one batch)" },
     { "-f, --file", CLI_STR, &file, "FILE", "the prompt's file (\"-\" = standard input)" },
-    { "-n, --max-new", CLI_INT, &max_new, "N", "most new tokens (default: the model's, else until the context is full)" },
-    { "--max-length", CLI_INT, &max_length, "N", "most tokens, the prompt's included; -n wins where both are given" },
+    { "-n, --max-new", CLI_COUNT, &max_new, "N", "most new tokens (default: the model's, else until the context is full)" },
+    { "--max-length", CLI_COUNT, &max_length, "N", "most tokens, the prompt's included; -n wins where both are given" },
     CLI_SAMPLING_OPTION_ROWS(sampling),
     CLI_GRAMMAR_OPTION_ROWS(grammar),
     { "--stop", CLI_LIST, &stops, "TEXT", "end before this text; may be given several times" },
     { "--choices", CLI_INT, &choices, "N", "continuations of each prompt (default 1)" },
-    { "--logprobs", CLI_INT, &logprobs, "K", "with --json: log-probability of each token and of K others" },
+    { "--logprobs", CLI_COUNT, &logprobs, "K", "with --json: log-probability of each token and of K others" },
     { "--echo", CLI_FLAG, &echo, NULL, "print the prompt too" },
     { "--no-bos", CLI_FLAG, &no_bos, NULL, "leave out the begin-of-text token that the model's configuration asks for" },
     { "--no-special", CLI_FLAG, &no_special, NULL, "read \"<|EOT|>\" and the like in the prompt as ordinary text" },
@@ -279,8 +279,8 @@ int cmd_generate(int argc, char **argv)
         return rc;
     if (!model.path || !file == !prompts.n)
         return cli_usage_error("generate needs -m MODEL and either -p TEXT or -f FILE");
-    if (max_new < -1 || max_length < -1 || choices < 1 || logprobs < -1 || logprobs > DS_MAX_TOP_LOGPROBS)
-        return cli_usage_error("-n and --max-length must be at least 0, --choices at least 1, --logprobs 0 to %d", DS_MAX_TOP_LOGPROBS);
+    if (choices < 1 || logprobs > DS_MAX_TOP_LOGPROBS)
+        return cli_usage_error("--choices must be at least 1, --logprobs 0 to %d", DS_MAX_TOP_LOGPROBS);
     if (!cli_grammar_options_ok(&grammar))
         return cli_usage_error("--grammar, --json-schema and --json-object exclude each other");
     cli_catch_interrupt();

@@ -13,7 +13,7 @@ static const cli_opt options[] = {
     CLI_MODEL_OPTIONS(model),
     { "-f, --file", CLI_STR, &file, "FILE", "a text like those the model will work on (\"-\" = standard input)" },
     { "-o, --output", CLI_STR, &out, "FILE", "the importance file (safetensors, see docs/FORMATS.md)" },
-    { "--window", CLI_INT, &window, "N", "tokens of each piece (default: the context)" },
+    { "--window", CLI_COUNT, &window, "N", "tokens of each piece (default: the context)" },
     { "--force", CLI_FLAG, &force, NULL, "replace an existing file" },
     { "-q, --quiet", CLI_FLAG, &quiet, NULL, "no progress on standard error" },
     { 0 },
@@ -65,6 +65,10 @@ int cmd_imatrix(int argc, char **argv)
     size_t    n;
     ds_model *m = NULL;
     ds_status st = ds_read_text(file, (uint64_t)1 << 34, &text, &n);
+    if (st == DS_OK && n == 0) {
+        ds_free(text);
+        return cli_usage_error("%s is empty: expected a text like those the model will work on", file);
+    }
     if (st == DS_OK)
         st = cli_model_open(&model, &m, quiet);
     if (st == DS_OK)

@@ -207,7 +207,7 @@ static int print_plan(const char *text)
     printf("available     %s\n", ds_format_bytes((uint64_t)real(o, "available"), a));
     bool fits = json_is_true(json_object_get(o, "fits"));
     if (!fits)
-        printf("does not fit; --set %s\n", json_string_value(json_object_get(o, "advice")));
+        fprintf(stderr, "deepseek: the run does not fit; --set %s\n", json_string_value(json_object_get(o, "advice")));
     json_decref(o);
     return fits ? 0 : DS_E_BUDGET;
 }

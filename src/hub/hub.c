@@ -91,6 +91,8 @@ static ds_status resolve(ds_arena *a, const char *text, const ds_hub_opts *o, co
     DS_TRY(ds_hub_name_parse(a, text, o, &name));
     if (name.built_in)
         return find_built_in(a, name.built_in, out);
+    if (ds_ends_with(name.repo, ".gguf")) /* a mistyped "models/a.gguf" looks like ORG/NAME */
+        return ds_fail(DS_E_NOT_FOUND, "%s: no such file", text);
     DS_TRY(ds_hub_env_read(a, o, &env));
     ds_status st = resolve_cached(a, &env, &name, o, out);
     if (!o || !o->download || (st != DS_E_NOT_FOUND && st != DS_E_FORMAT))

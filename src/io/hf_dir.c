@@ -141,9 +141,12 @@ static ds_status open_weights(ds_checkpoint *c)
 
 ds_status ds_open_directory(ds_checkpoint *c)
 {
-    const char *config = join(c, "config.json"), *generation = join(c, "generation_config.json");
-    if (!config || !generation)
+    const char *config = join(c, "config.json"), *generation = join(c, "generation_config.json"), *saved = join(c, "checkpoints");
+    if (!config || !generation || !saved)
         return DS_E_NOMEM;
+    if (!ds_is_file(config) && ds_is_dir(saved))
+        return ds_fail(DS_E_NOT_FOUND, "%s: is a training run that has not ended: train on with --resume auto, or give one of its checkpoints, %s/...",
+                       c->path, saved);
     if (!ds_is_file(config))
         return ds_fail(DS_E_NOT_FOUND, "%s: holds no config.json, so it is not a Hugging Face model directory", c->path);
     DS_TRY(ds_config_load(&c->config, config));

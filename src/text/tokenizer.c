@@ -59,7 +59,7 @@ static ds_status open_file(ds_tokenizer **out, const char *path, const char *dir
 {
     ds_map m;
     DS_TRY(ds_map_open(&m, path));
-    ds_status st = ds_gguf_probe(m.data, m.size)
+    ds_status st = ds_gguf_probe(m.data, m.size) || ds_ends_with(path, ".gguf")
                        ? ds_tokenizer_from_gguf(out, m.data, m.size, path)
                        : ds_tokenizer_from_json(out, (const char *)m.data, (size_t)m.size, path, dir);
     ds_map_close(&m);

@@ -192,6 +192,7 @@ static void other_names(void **state)
     snprintf(path, sizeof path, "%s/dir", root);
     expect_at(path, "dir");
     expect_error("./nothing", DS_E_NOT_FOUND, "no such file");
+    expect_error("models/none.gguf", DS_E_NOT_FOUND, "models/none.gguf: no such file");
     expect_error("", DS_E_ARG, "empty");
     setenv("DEEPSEEK_MODELS", root, 1);
     put("nano.gguf", "x");

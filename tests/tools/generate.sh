@@ -77,6 +77,10 @@ generate 2 -m "$tiny"
 said 'needs -m MODEL'
 generate 2 -m "$tiny" -p x --temp -1
 said 'temperature is -1'
+for option in -n --max-length --top-k --logprobs; do
+    generate 2 -m "$tiny" -p x $option -1
+    said "option $option.*: \"-1\" is not a whole number of at least 0"
+done
 generate 2 -m "$tiny" -p x --top-p 0
 said 'top_p is 0'
 generate 2 -m "$tiny" -p x --bias 9999=1
@@ -86,6 +90,8 @@ said 'stop string 0 is empty'
 generate 2 -m "$tiny" -p "a long prompt" --max-length 3
 said 'max_length is 3'
 generate 3 -m "$dir/none.gguf" -p x
+generate 3 -m models/none.gguf -p x
+said 'models/none.gguf: no such file'
 generate 3 -m "$tiny" -f "$dir/none"
 generate 5 -m "$0" -p x
 generate 2 -m "$tiny" -p x --dtype q4_0 --kv-dtype q4_0

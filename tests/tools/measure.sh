@@ -61,6 +61,8 @@ run 0 bench -m "$tiny" --prompt 0 --gen 2 --repeat 1 --no-bounds -q
 grep -q '^gen ' "$out" && [ ! -s "$err" ] || fail "bench prints a table"
 run 2 bench -m "$tiny" --prompt x
 run 2 bench -m "$tiny" --prompt 0 --gen 0
+run 0 bench -m "$tiny" --prompt 8 --gen 0 --repeat 1 --no-bounds
+grep -q ': f32, 1.44 million parameters' "$out" || fail "the head of bench's table: $(head -1 "$out")"
 run 2 bench -m "$tiny" --repeat 0
 run 2 bench
 
@@ -100,4 +102,12 @@ run 0 imatrix -m "$tiny" -f "$dir/text" -o "$dir/im" --force --window 100
 run 0 quantize --type q4_k --imatrix "$dir/im" "$tiny" "$dir/q.gguf"
 run 0 generate -m "$dir/q.gguf" -p "Hello" -n 4
 run 2 imatrix -m "$tiny" -f "$dir/text"
+: >"$dir/empty.gguf"
+run 2 imatrix -m "$tiny" -f "$dir/empty.gguf" -o "$dir/none"
+said 'is empty'
+[ -e "$dir/none" ] && fail "an empty text has an importance"
+run 2 imatrix -m "$tiny" -f "$dir/text" -o "$dir/none" --window -1
+said 'window: "-1" is not a whole number'
+run 5 tokenize -m "$dir/empty.gguf" -p x
+said 'does not start with "GGUF"'
 exit $((failures > 0))

@@ -129,6 +129,8 @@ for damaged in damaged damaged/tokenizer.json; do
     says "damaged/tokenizer.json" "$DEEPSEEK" train recipe.yaml --plan --set tokenizer=$damaged
 done
 says "without vocabulary its size is the tokenizer's, and there is no missing yet" "$DEEPSEEK" train recipe.yaml --plan --set tokenizer=missing
+mkdir -p begun/checkpoints
+says "begun: is a training run that has not ended: train on with --resume auto" "$DEEPSEEK" generate -m begun -p x
 says "does not fit; --set precision.recompute=true and optimizer.moments=8bit" "$DEEPSEEK" train recipe.yaml --plan --memory 20M
 says "recipe.yaml: the run needs" "$DEEPSEEK" train recipe.yaml --run small --memory 20M
 
