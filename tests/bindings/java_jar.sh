@@ -33,25 +33,25 @@ wait
 for i in 1 2 3 4; do
     [ "$(wc -l <"$scratch/out$i")" -ge 2 ] && cmp -s "$scratch/out1" "$scratch/out$i" || fail "process $i: $(cat "$scratch/out$i")"
 done
-dir=$(echo "$scratch"/cache/deepseek/java/*)
-[ -e "$dir/libdeepseek_jni.so" ] || fail "not one directory: $dir"
-[ -z "$(find "$dir" -name '*.part')" ] || fail "temporary files are left in $dir"
-for file in "$dir"/*.so*; do # everything but the C library is beside it
-    foreign=$(ldd "$file" | awk -v lib="$dir/" '$3 ~ /^\// && index($3, lib) != 1 && $1 !~ /^lib(c|m|dl|rt|pthread|resolv)\.so/ { print $1, $3 }
+unpacked=$(echo "$scratch"/cache/deepseek/java/*)
+[ -e "$unpacked/libdeepseek_jni.so" ] || fail "not one directory: $unpacked"
+[ -z "$(find "$unpacked" -name '*.part')" ] || fail "temporary files are left in $unpacked"
+for file in "$unpacked"/*.so*; do # everything but the C library is beside it
+    foreign=$(ldd "$file" | awk -v lib="$unpacked/" '$3 ~ /^\// && index($3, lib) != 1 && $1 !~ /^lib(c|m|dl|rt|pthread|resolv)\.so/ { print $1, $3 }
                                                 /not found/')
     [ -z "$foreign" ] || fail "$file takes from the system: $foreign"
 done
-newest=$(objdump -T "$dir/libdeepseek_jni.so" | grep -oE 'GLIBC_2\.[0-9]+' | sort -t . -k 2 -n | tail -n 1)
+newest=$(objdump -T "$unpacked/libdeepseek_jni.so" | grep -oE 'GLIBC_2\.[0-9]+' | sort -t . -k 2 -n | tail -n 1)
 [ "${newest#GLIBC_2.}" -le 34 ] || fail "libdeepseek_jni.so needs $newest"
 
 # What is not as it was is unpacked again, and what is right stays.
-before=$(stat -c %i "$dir/models/nano.gguf")
-crypto=$(ls "$dir"/libcrypto-*)
-printf x | dd of="$dir/libdeepseek_jni.so" bs=1 seek=70000 conv=notrunc 2>/dev/null
+before=$(stat -c %i "$unpacked/models/nano.gguf")
+crypto=$(ls "$unpacked"/libcrypto-*)
+printf x | dd of="$unpacked/libdeepseek_jni.so" bs=1 seek=70000 conv=notrunc 2>/dev/null
 : >"$crypto"
 run "$classes:$natives" >"$scratch/out" 2>&1 || fail "after damage: $(cat "$scratch/out")"
-cmp "$dir/libdeepseek_jni.so" "$scratch/a/natives/deepseek/natives/linux-$(uname -m)/libdeepseek_jni.so" || exit 1
-[ -s "$crypto" ] && [ "$(stat -c %i "$dir/models/nano.gguf")" = "$before" ] || fail "the wrong files were unpacked again"
+cmp "$unpacked/libdeepseek_jni.so" "$scratch/a/natives/deepseek/natives/linux-$(uname -m)/libdeepseek_jni.so" || exit 1
+[ -s "$crypto" ] && [ "$(stat -c %i "$unpacked/models/nano.gguf")" = "$before" ] || fail "the wrong files were unpacked again"
 
 # As modules.
 (cd / && java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -p "$classes:$natives" --add-modules deepseek,deepseek.natives -cp "$scratch/example" QuickStart) \

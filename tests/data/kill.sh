@@ -1,14 +1,8 @@
 #!/bin/bash
 # The pipeline killed (SIGKILL) at a chosen moment in every stage, and started again: the same bytes. A library that is loaded before
 # the command counts the files it opens and renames and what it writes, and kills it at the one that is asked for.
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
 cd "$dir" || exit 1
-failed=0
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
 
 cat >kill_at.c <<'END'
 #include <dlfcn.h>
@@ -129,4 +123,4 @@ for where in "/journal.json 9" "pwrite 60"; do
     [ "$(echo $phases | tr ' ' '\n' | sort -u | tr -d '\n')" = 01234 ] || fail "$where: kills in the phases $phases, expected some in every one"
     same "kills at $where"
 done
-exit $failed
+finish

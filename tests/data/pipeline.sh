@@ -1,13 +1,7 @@
 #!/bin/bash
 # The pipeline from outside: counts, threads, shards, bad input, configuration errors; kill.sh kills it.
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
 cd "$dir" || exit 1
-failed=0
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
 field() { # FILE JSON-PATH, dotted, of a number: the report is indented JSON
     sed -n "/\"$2\": {/,/^  }/p" "$1" | sed -n "s/.*\"$3\": \([0-9]*\),*/\1/p" | head -1
 }
@@ -188,4 +182,4 @@ if [ "$(id -u)" = 0 ] && mkdir full && mount -t tmpfs -o size=200k tmpfs full 2>
     cmp <(parts one) <(parts full/out) || fail "a full disk changes the output"
     umount full
 fi
-exit $failed
+finish

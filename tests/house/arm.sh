@@ -1,6 +1,6 @@
 #!/bin/bash
 # The kernels and their tests, built for 64-bit ARM and run under qemu: NEON and dot product against the plain C.
-. "$(dirname "$0")/parts/common.sh"
+. "$(dirname "$0")/../common/shell.sh"
 for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
     command -v $tool >/dev/null || skip "no $tool"
 done

@@ -1,11 +1,10 @@
 #!/bin/bash
 # Rooms include only what docs/ARCHITECTURE.md allows, and the check sees a planted violation of each kind.
-. "$(dirname "$0")/parts/common.sh"
+. "$(dirname "$0")/../common/shell.sh"
 arrows="$DS_SOURCE/tests/house/parts/arrows.sh"
 bash "$arrows" "$DS_SOURCE" || fail "an include goes against an arrow"
 
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
+tree=$dir
 mkdir -p "$tree/docs" "$tree/tools" "$tree"/src/{base,text,infer,model,io,attic}
 cp "$DS_SOURCE/docs/ARCHITECTURE.md" "$tree/docs"
 

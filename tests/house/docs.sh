@@ -1,6 +1,6 @@
 #!/bin/bash
 # The pages promise nothing that is not there: links lead to files, subcommands and make targets exist.
-. "$(dirname "$0")/parts/common.sh"
+. "$(dirname "$0")/../common/shell.sh"
 cd "$DS_SOURCE" || exit 1
 known=$("$DS_BUILD/deepseek" help | sed -n 's/^  \([a-z][a-z_-]*\) .*/\1/p'; echo help)
 targets=$(sed -n 's/^\([a-z]*\):.*/\1/p' Makefile)
@@ -30,8 +30,7 @@ for page in README.md docs/*.md; do
     [ -z "$found" ] || fail "$found"
 done
 
-planted=$(mktemp)
-trap 'rm -f "$planted"' EXIT
+planted=$dir/planted.md
 printf '%s\n' 'See [this](nowhere.md), `deepseek nosuch` and `make nothing`.' '```sh' 'build/deepseek neither -x' 'make help' '```' '`deepseek help`' >"$planted"
 [ "$(problems "$planted" | wc -l)" = 4 ] || fail "of 4 planted problems it finds: $(problems "$planted")"
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Each public header compiles alone, as C11 and as C++17, without a warning; deepseek.h includes them all; each has an example.
-. "$(dirname "$0")/parts/common.sh"
+. "$(dirname "$0")/../common/shell.sh"
 cd "$DS_SOURCE/include" || exit 1
 for header in deepseek/*.h; do
     ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I. -x c - <<<"#include \"$header\"

@@ -1,9 +1,8 @@
 #!/bin/bash
 # make install puts a usable library and command under a prefix: a small program builds against it with pkg-config (shared
 # and static) and with find_package, in C and C++, runs, and so does the installed command.
-. "$(dirname "$0")/parts/common.sh"
-prefix=$(mktemp -d)
-trap 'rm -rf "$prefix"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
+prefix=$dir
 cmake --install "$DS_BUILD" --prefix "$prefix" >"$prefix/log" 2>&1 || { cat "$prefix/log"; fail "cmake --install"; finish; }
 lib=$(dirname "$(find "$prefix" -name libdeepseek.so)")
 [ -x "$prefix/bin/deepseek" ] && [ -e "$prefix/include/deepseek/deepseek.h" ] || fail "the command or the headers are missing"

@@ -2,12 +2,11 @@
 # What the libraries show to the outside: names that start with ds_ and stand in a public header, nothing else; no C++ run
 # time, no C library newer than 2.34, the allocator called from src/base/mem.c alone. Planted libraries show that the check
 # sees each of them.
-. "$(dirname "$0")/parts/common.sh"
+. "$(dirname "$0")/../common/shell.sh"
 check="$DS_SOURCE/tests/house/parts/symbols.sh"
 bash "$check" "$DS_BUILD" "$DS_SOURCE" || fail "see above"
 
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
+tree=$dir
 cat >"$tree/mem.c" <<'END'
 #include <stdlib.h>
 #include "deepseek/deepseek.h"

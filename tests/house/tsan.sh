@@ -1,7 +1,7 @@
 #!/bin/bash
 # The thread pool, the HTTP listener whose answers come from other threads, several threads that share a model, and the batcher, under ThreadSanitizer. The rooms where threads meet are compiled for it;
 # the others (kernels, formats, text) come as they are from the library.
-. "$(dirname "$0")/parts/common.sh"
+. "$(dirname "$0")/../common/shell.sh"
 program=$DS_BUILD/tsan_thread
 cd "$DS_SOURCE" || exit 1
 echo 'int main(void) { return 0; }' >"$program.c"
@@ -17,8 +17,7 @@ ${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -D_GNU_SOURCE -DDS_VERSION='"tsan"' 
     { fail "the build"; finish; }
 $fixed_addresses "$program" || fail "ThreadSanitizer, the HTTP listener"
 
-objects=$(mktemp -d)
-trap 'rm -rf "$objects"' EXIT
+objects=$dir
 export CC objects
 compile() {
     ${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -w -D_GNU_SOURCE -DDS_VERSION='"tsan"' -Isrc -Iinclude -Itests -c "$1" -o "$objects/${1//\//_}.o"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The compiler that this build does not use finds nothing to warn about either (clang here, as a rule). Only files that
 # changed, or include something that changed, since they last passed are looked at again.
-. "$(dirname "$0")/parts/common.sh"
+. "$(dirname "$0")/../common/shell.sh"
 command -v clang >/dev/null || skip "no clang"
 list=$DS_BUILD/compile_commands.json
 [ -e "$list" ] || skip "no compile_commands.json in $DS_BUILD"

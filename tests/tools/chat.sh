@@ -1,16 +1,9 @@
 #!/bin/bash
 # deepseek chat: through a pipe (messages, commands, files, JSON, what is read again, errors), then in a terminal.
-set -u
-failures=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
 unset DEEPSEEK_MODELS
 export XDG_STATE_HOME=$dir/pipe-state
 out=$dir/out err=$dir/err
-fail() {
-    echo "$*: $(head -c 600 "$err")"
-    failures=$((failures + 1))
-}
 chat() { # STATUS INPUT ARGUMENTS...
     local status=$1 input=$2
     shift 2
@@ -103,4 +96,4 @@ if python3 -c 'import pty, sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null
 else
     echo "no Python 3.9: the terminal is not tested"
 fi
-[ $failures = 0 ]
+finish

@@ -1,8 +1,6 @@
 #!/bin/bash
 # deepseek data score: losses beside the shards, the order they give, exact resumes; what is wrong is said.
-. "$DS_SOURCE/tests/house/parts/common.sh"
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
 cd "$dir" || exit 1
 says() { # WORDS COMMAND...
     local words=$1

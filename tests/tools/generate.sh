@@ -1,14 +1,7 @@
 #!/bin/bash
 # deepseek generate: the stories model's greedy text, streaming, JSON, stop strings, lengths, errors and their exit statuses.
-set -u
-failures=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
 out=$dir/out err=$dir/err
-fail() {
-    echo "$*: $(head -c 400 "$err")"
-    failures=$((failures + 1))
-}
 generate() { # STATUS ARGUMENTS...
     local status=$1
     shift
@@ -133,4 +126,4 @@ if [ -e "$data/stories260Ktok512.gguf" ]; then
 else
     echo "the stories model is not in ../shared/data: not tried"
 fi
-exit $((failures > 0))
+finish

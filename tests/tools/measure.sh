@@ -1,14 +1,7 @@
 #!/bin/bash
 # deepseek score, bench, doctor and imatrix: figures that must agree with each other, errors and their exit statuses.
-set -u
-failures=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
 out=$dir/out err=$dir/err
-fail() {
-    echo "$*: $(head -c 400 "$err")"
-    failures=$((failures + 1))
-}
 run() { # STATUS ARGUMENTS...
     local status=$1
     shift
@@ -110,4 +103,4 @@ run 2 imatrix -m "$tiny" -f "$dir/text" -o "$dir/none" --window -1
 said 'window: "-1" is not a whole number'
 run 5 tokenize -m "$dir/empty.gguf" -p x
 said 'does not start with "GGUF"'
-exit $((failures > 0))
+finish

@@ -1,14 +1,8 @@
 #!/bin/bash
 # deepseek serve as a process: where it says that it listens, its log, wrong options, a taken port, and its end by signals.
-set -u
-failures=0
-out=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill -9 $server 2>/dev/null; rm -rf "$out"' EXIT
-fail() {
-    echo "$*"
-    failures=$((failures + 1))
-}
+. "$(dirname "$0")/../common/shell.sh"
+out=$dir server=
+trap '[ -z "$server" ] || kill -9 $server 2>/dev/null; rm -rf "$dir"' EXIT
 start() { # OPTIONS...
     : >"$out/out" # not the port of the last one
     "$DEEPSEEK" serve --port 0 "$@" >"$out/out" 2>"$out/err" &
@@ -123,4 +117,4 @@ expect 2 "not an origin" --port 0 --cors example.org
 expect 2 "texts at a time" --port 0 --parallel 0
 expect 2 "negative" --port 0 --idle-timeout -1
 expect 4 "cannot listen on no.such.host.invalid" --port 0 --host no.such.host.invalid
-exit $((failures > 0))
+finish

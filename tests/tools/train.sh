@@ -1,9 +1,7 @@
 #!/bin/bash
 # deepseek train: a run from raw text to a model that generates; interrupted, killed and resumed runs have the losses of an
 # unbroken one; threads change nothing; what is wrong is said.
-. "$DS_SOURCE/tests/house/parts/common.sh"
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
 cd "$dir" || exit 1
 for i in $(seq 400); do echo "Line $((i * i % 97)) of the tale of $((i % 7)) foxes and $((i % 11)) hens."; done >text.txt
 cat >recipe.yaml <<'END'

@@ -1,10 +1,8 @@
 #!/bin/bash
 # The peak memory that --plan announces is what a run then takes, in several kinds of runs. (docs/TRAINING.md has the figures; the margin
 # here is wider because systems differ in how they hand out huge pages.)
-. "$DS_SOURCE/tests/house/parts/common.sh"
-grep -q 'DS_SANITIZE:BOOL=ON' "$DS_BUILD/CMakeCache.txt" && { echo "skipped: sanitizers take memory of their own"; exit 77; }
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../common/shell.sh"
+grep -q 'DS_SANITIZE:BOOL=ON' "$DS_BUILD/CMakeCache.txt" && skip "sanitizers take memory of their own"
 cd "$dir" || exit 1
 for i in $(seq 3000); do echo "Line $((i * i % 97)) of the tale of $((i % 7)) foxes and $((i % 11)) hens."; done >text.txt
 cat >recipe.yaml <<'END'
