@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "infer/model.h"
@@ -92,8 +93,11 @@ ds_status ds_model_imatrix(ds_model *m, const int32_t *token, int64_t n, int64_t
                            ds_progress_fn *progress, void *user)
 {
     observer o = { 0 };
+    ds_outfile *f;
     if (n < 1)
         return ds_fail(DS_E_ARG, "the text has no tokens: expected at least one");
+    DS_TRY(ds_outfile_open(&f, path, overwrite)); /* what cannot be written is better known now than after hours */
+    ds_outfile_abort(&f);
     if (piece <= 0 || piece > m->context)
         piece = m->context;
     pthread_mutex_lock(&m->lock);
