@@ -51,14 +51,26 @@ typedef struct range_job {
     void        *arg;
 } range_job;
 
+/* Takes half of what is left of a stretch, in whole steps: the last pieces are short, and there are few atomic operations, each of which
+ * ends the processor's reading ahead. */
+static int64_t take_items(struct ds_stretch *s, int64_t step, int64_t *at)
+{
+    int64_t n;
+    *at = atomic_load_explicit(&s->next, memory_order_relaxed);
+    do
+        n = ds_min64(s->end - *at, ds_max64(1, (s->end - *at) / (2 * step)) * step);
+    while (n > 0 && !atomic_compare_exchange_weak_explicit(&s->next, at, *at + n, memory_order_relaxed, memory_order_relaxed));
+    return n;
+}
+
 static void stretch_task(void *arg, int64_t task, int worker)
 {
     const range_job *j = arg;
     for (int i = 0; i < j->ex->n_worker; i++) {
         struct ds_stretch *s = &j->ex->stretch[(task + i) % j->ex->n_worker];
-        int64_t            at;
-        while ((at = atomic_fetch_add_explicit(&s->next, j->step, memory_order_relaxed)) < s->end)
-            j->fn(j->arg, at, ds_min64(at + j->step, s->end), worker);
+        int64_t            at, n;
+        while ((n = take_items(s, j->step, &at)) > 0)
+            j->fn(j->arg, at, at + n, worker);
     }
 }
 

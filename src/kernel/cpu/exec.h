@@ -22,8 +22,8 @@ enum { DS_SCRATCH_FLOATS = 1 << 18 };
 /* Runs the tasks here when there is too little work to share: `work` in multiply-adds or moved floats. */
 void ds_run(ds_exec *ex, int64_t n_task, ds_task_fn *fn, void *arg, int64_t work);
 
-/* Items 0..n-1 in order of memory: every worker has one unbroken stretch of them, from which it takes `step` at a time, and
- * then helps with what is left of others'. So memory is read in long streams and the last step is short. */
+/* Items 0..n-1 in order of memory: every worker has one unbroken stretch of them, from which it takes half of the rest at a time, but at
+ * least `step`, and then helps with what is left of others'. So memory is read in long streams and the last step is short. */
 typedef void ds_range_fn(void *arg, int64_t from, int64_t to, int worker);
 void ds_run_ranges(ds_exec *ex, int64_t n, int64_t step, ds_range_fn *fn, void *arg, int64_t work);
 

@@ -11,6 +11,7 @@ enum {
     TOKEN_BLOCK = 96,  /* tokens in one call: their products fit the first cache levels */
     TOKEN_SPLIT = 512, /* tokens in one task at most, so that many threads find work in a long prefill */
     FEW_TOKENS = 16,   /* fewer than these: memory decides, and each thread reads one long stretch of the weight */
+    STRETCH = 16,      /* groups of gate, then of up, at one or two tokens: every change from one to the other costs some time */
     STEP_BYTES = 32 << 10,
 };
 
@@ -86,6 +87,8 @@ static void finish_tile(const linear_job *j, const float *tile, int64_t ld, int6
     }
 }
 
+_Static_assert(2 * STRETCH <= TOKEN_BLOCK * PANEL, "two tokens' products of a stretch fit where a panel's do");
+
 static void panel(const linear_job *j, int64_t group, int n_group, int64_t t0, int64_t n, float *scratch)
 {
     const ds_micro *m = &j->ex->micro;
@@ -113,7 +116,7 @@ static void linear_task(void *arg, int64_t task, int worker)
 static void linear_range(void *arg, int64_t from, int64_t to, int worker)
 {
     const linear_job *j = arg;
-    int64_t           n = j->y->n, step = n <= 2 ? 1 : PANEL; /* one group at a time is one stream of memory */
+    int64_t           n = j->y->n, step = n <= 2 ? STRETCH : PANEL;
     for (int64_t g = from; g < to; g += step)
         panel(j, g, (int)ds_min64(step, to - g), 0, n, j->ex->scratch[worker]);
 }

@@ -95,8 +95,16 @@ static inline void move_q6_k_scales(int8_t place[16][16], int8_t stored[16], int
     for (int s = 0; s < 16; s++)
         MOVE(place[s][r], stored[s]);
 }
-MOVER(q6_k, move_q6_k_scales(x->scales, row->scales, r, pack); move_quads(x->high[0], row->high, 16, r, pack);
-      move_quads(x->q[0][0], row->q, 32, r, pack);)
+static inline void move_q6_k_parts(ds_x16_q6_k_part part[2][8], row_q6_k *row, int r, const bool pack)
+{
+    for (int h = 0; h < 2; h++)
+        for (int j = 0; j < 8; j++) {
+            move_quads(&part[h][j].high, row->high + 32 * h + 4 * j, 1, r, pack);
+            for (int v = 0; v < 2; v++)
+                move_quads(&part[h][j].q[v], row->q + 64 * h + 32 * v + 4 * j, 1, r, pack);
+        }
+}
+MOVER(q6_k, move_q6_k_scales(x->scales, row->scales, r, pack); move_q6_k_parts(x->part, row, r, pack);)
 
 /* 8-bit values are kept plus 128, which is the same bits with the highest flipped. */
 static inline void move_q8_0(ds_x16_q8_0 *x, row_q8_0 *row, int64_t nb, int r, const bool pack)

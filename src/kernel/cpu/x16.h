@@ -21,9 +21,10 @@ typedef struct { uint16_t d[16]; uint8_t q[8][16][4]; } ds_x16_q8_0; /* value + 
  * bit s belongs to column 32s+4j+i. */
 typedef struct { uint16_t d[16], dmin[16]; uint8_t scales[12][16]; uint8_t q[4][8][16][4]; } ds_x16_q4_k;
 typedef struct { uint16_t d[16], dmin[16]; uint8_t scales[12][16], high[8][16][4], q[4][8][16][4]; } ds_x16_q5_k;
-/* q[h][v][j][r][i]: low nibble column 128h+32v+4j+i, high +64. high[h][j][r][i]: bits 2v and 2v+1 are bits 4 and 5 of column
+/* part[h][j]: q[v][r][i]: low nibble column 128h+32v+4j+i, high +64; high[r][i]: bits 2v and 2v+1 are bits 4 and 5 of column
  * 128h+32v+4j+i. */
-typedef struct { uint16_t d[16]; int8_t scales[16][16]; uint8_t high[2][8][16][4], q[2][2][8][16][4]; } ds_x16_q6_k;
+typedef struct { uint8_t high[16][4], q[2][16][4]; } ds_x16_q6_k_part;
+typedef struct { uint16_t d[16]; int8_t scales[16][16]; ds_x16_q6_k_part part[2][8]; } ds_x16_q6_k;
 
 /** Whether the layout exists for the type (and k columns: a multiple of the block). */
 bool ds_x16_supports(ds_dtype t, int64_t k);

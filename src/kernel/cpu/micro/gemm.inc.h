@@ -27,7 +27,7 @@ typedef struct tile {
 /* Asks for bytes before they are needed: the hardware's own prefetching stops at every 4 KiB page. Where the tokens are few,
  * memory decides the speed: 4-bit blocks then gain from requests that come evenly, and some processors from a second one far ahead,
  * into the second cache level. Share number `share` of `shares` asks for so much of piece `piece` of a block cut in `pieces`. */
-enum { NEAR = 6144, FAR = 32768, FEW = 4 };
+enum { NEAR = 4096, FAR = 32768, FEW = 4 };
 #define PREFETCH_SHARE(block, piece, pieces, share, shares)                               \
     {                                                                                     \
         enum { BYTES = sizeof *(block) / (pieces), LINES = (BYTES + 63) / 64 };           \
@@ -54,30 +54,48 @@ enum { NEAR = 6144, FAR = 32768, FEW = 4 };
         UNROLL FOR_G (acc)[g][t] = start;                         \
     }
 
+/* The same address, unknown to be so: the compiler then reads a line twice, each time within the instruction that takes half of it,
+ * and not once by one more instruction. With fewer instructions the processor looks further ahead in memory. */
+#define SAME_ADDRESS(to, from)   \
+    {                            \
+        (to) = (from);           \
+        __asm__("" : "+r"(to));  \
+    }
+
 /* --- blocks of 32 with a 4-bit part: q4_0, q4_1, q5_0, q5_1 --- */
-#define GEMM_32(NAME, BLOCK, SHIFT, HAS_MIN, HAS_HIGH)                                                   \
+/* The upper 4 bits' products come first, 2^UPPER_SHIFT too large, with the start as large; shifting back is exact. */
+#define GEMM_32(NAME, BLOCK, SHIFT, HAS_MIN, HAS_HIGH, UPPER, UPPER_SHIFT)                               \
     SIMD void rows_##NAME(const tile *p, float *out, int64_t ld, const int G, const int T)              \
     {                                                                                                    \
         vf      total[TILE_GROUPS][TILE_TOKENS], part[TILE_GROUPS][TILE_TOKENS];                         \
         int64_t nb = p->k / 32;                                                                          \
         FOR_TILE total[g][t] = part[g][t] = vf_zero();                                                   \
         for (int64_t b = 0; b < nb; b++) {                                                               \
-            const BLOCK *w[TILE_GROUPS];                                                                 \
+            const BLOCK *w[TILE_GROUPS], *same[TILE_GROUPS];                                             \
             vi           acc[TILE_GROUPS][TILE_TOKENS];                                                  \
-            UNROLL FOR_G w[g] = (const BLOCK *)p->w[g] + b;                                              \
-            START_SUMS(SHIFT, p->sum, b, acc)                                                            \
+            UNROLL FOR_G {                                                                               \
+                w[g] = (const BLOCK *)p->w[g] + b;                                                       \
+                SAME_ADDRESS(same[g], w[g])                                                              \
+            }                                                                                            \
+            START_SUMS((SHIFT) ? (SHIFT) + (UPPER_SHIFT) : 0, p->sum, b, acc)                            \
             UNROLL for (int j = 0; j < 4; j++) {                                                         \
-                w64 lo[TILE_GROUPS], hi[TILE_GROUPS];                                                    \
+                w64 hi[TILE_GROUPS];                                                                     \
                 UNROLL FOR_G PREFETCH_SHARE(w[g], 0, 1, j, 4)                                            \
                 UNROLL FOR_G {                                                                           \
-                    w64 raw = w_load(w[g]->q[j]);                                                        \
-                    lo[g] = w_low(raw);                                                                  \
-                    hi[g] = w_high(raw);                                                                 \
-                    HAS_HIGH(lo[g] = w_plane(lo[g], w[g]->high[j], 16);                                  \
-                             hi[g] = w_plane(hi[g], w[g]->high[4 + j], 16);)                             \
+                    hi[g] = UPPER(w_load(w[g]->q[j]));                                                   \
+                    HAS_HIGH(hi[g] = w_plane(hi[g], w[g]->high[4 + j], 16);)                             \
+                }                                                                                        \
+                FOR_TILE acc[g][t] = vi_dot(acc[g][t], hi[g], p->q[t] + 32 * b + 16 + 4 * j);            \
+            }                                                                                            \
+            if (UPPER_SHIFT)                                                                             \
+                FOR_TILE acc[g][t] = vi_shr(acc[g][t], UPPER_SHIFT);                                     \
+            UNROLL for (int j = 0; j < 4; j++) {                                                         \
+                w64 lo[TILE_GROUPS];                                                                     \
+                UNROLL FOR_G {                                                                           \
+                    lo[g] = w_low(w_load(same[g]->q[j]));                                                \
+                    HAS_HIGH(lo[g] = w_plane(lo[g], w[g]->high[j], 16);)                                 \
                 }                                                                                        \
                 FOR_TILE acc[g][t] = vi_dot(acc[g][t], lo[g], p->q[t] + 32 * b + 4 * j);                 \
-                FOR_TILE acc[g][t] = vi_dot(acc[g][t], hi[g], p->q[t] + 32 * b + 16 + 4 * j);            \
             }                                                                                            \
             UNROLL FOR_G {                                                                               \
                 vf d = vf_load_f16(w[g]->d);                                                             \
@@ -95,10 +113,10 @@ enum { NEAR = 6144, FAR = 32768, FEW = 4 };
 
 #define YES(...) __VA_ARGS__
 #define NO(...)
-GEMM_32(q4_0, ds_x16_q4_0, 3, NO, NO)
-GEMM_32(q4_1, ds_x16_q4_1, 0, YES, NO)
-GEMM_32(q5_0, ds_x16_q5_0, 4, NO, YES)
-GEMM_32(q5_1, ds_x16_q5_1, 0, YES, YES)
+GEMM_32(q4_0, ds_x16_q4_0, 3, NO, NO, w_upper, UPPER_SHIFT)
+GEMM_32(q4_1, ds_x16_q4_1, 0, YES, NO, w_upper, UPPER_SHIFT)
+GEMM_32(q5_0, ds_x16_q5_0, 4, NO, YES, w_high, 0)
+GEMM_32(q5_1, ds_x16_q5_1, 0, YES, YES, w_high, 0)
 
 SIMD void rows_q8_0(const tile *p, float *out, int64_t ld, const int G, const int T)
 {
@@ -109,7 +127,8 @@ SIMD void rows_q8_0(const tile *p, float *out, int64_t ld, const int G, const in
         const ds_x16_q8_0 *w[TILE_GROUPS];
         vi                 acc[TILE_GROUPS][TILE_TOKENS];
         UNROLL FOR_G w[g] = (const ds_x16_q8_0 *)p->w[g] + b;
-        UNROLL FOR_G PREFETCH_SHARE(w[g], 0, 1, 0, 1)
+        if (T > FEW || p->far) /* so few instructions a line let the processor itself look ahead, further than these requests */
+            UNROLL FOR_G PREFETCH_SHARE(w[g], 0, 1, 0, 1)
         START_SUMS(DOT8_OFFSET ? 7 : 0, p->sum, b, acc)
         UNROLL for (int j = 0; j < 8; j++) {
             w64 v[TILE_GROUPS];
@@ -141,13 +160,12 @@ SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12
 }
 
 /* q4_k and q5_k: w = d * sc * q - dmin * mn, per sub-block of 32. Columns of the upper 4 bits: q4_k takes their products
- * UPPER_TIMES too large and their scale as much smaller, which is exact. */
+ * 2^UPPER_SHIFT too large and their scale as much smaller, which is exact. */
 #define DOT_K(acc, half, UPPER, HAS_HIGH)                                                                \
     {                                                                                                    \
         w64 v[TILE_GROUPS];                                                                              \
         UNROLL FOR_G {                                                                                   \
-            w64 raw = w_load(w[g]->q[c][j]);                                                             \
-            v[g] = (half) ? UPPER(raw) : w_low(raw);                                                     \
+            v[g] = (half) ? UPPER(w_load(same[g]->q[c][j])) : w_low(w_load(w[g]->q[c][j]));              \
             HAS_HIGH(v[g] = w_add_where(v[g], w_load(w[g]->high[j]), (uint8_t)(1 << (2 * c + (half))), 16);) \
         }                                                                                                \
         FOR_TILE acc[g][t] = vi_dot(acc[g][t], v[g], p->q[t] + 256 * b + 64 * c + 32 * (half) + 4 * j);  \
@@ -164,11 +182,12 @@ SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12
         int64_t nb = p->k / 256;                                                                         \
         FOR_TILE total[g][t] = vf_zero();                                                                \
         for (int64_t b = 0; b < nb; b++) {                                                               \
-            const BLOCK *w[TILE_GROUPS];                                                                 \
+            const BLOCK *w[TILE_GROUPS], *same[TILE_GROUPS];                                             \
             vf           scale[TILE_GROUPS][2];                                                          \
             uint8_t      sc[TILE_GROUPS][8][16], mn[TILE_GROUPS][8][16];                                 \
             UNROLL FOR_G {                                                                               \
                 w[g] = (const BLOCK *)p->w[g] + b;                                                       \
+                SAME_ADDRESS(same[g], w[g])                                                              \
                 scale[g][0] = vf_load_f16(w[g]->d);                                                      \
                 scale[g][1] = vf_mul(scale[g][0], vf_bcast(1.0f / (TIMES)));                             \
                 unpack_scales(sc[g], mn[g], w[g]->scales);                                               \
@@ -208,7 +227,7 @@ SIMD void unpack_scales(uint8_t sc[8][16], uint8_t mn[8][16], const uint8_t b[12
         }                                                                                                \
         FOR_TILE vf_store(out + t * ld + 16 * g, total[g][t]);                                           \
     }
-GEMM_K(q4_k, ds_x16_q4_k, w_upper, UPPER_TIMES, NO)
+GEMM_K(q4_k, ds_x16_q4_k, w_upper, 1 << UPPER_SHIFT, NO)
 GEMM_K(q5_k, ds_x16_q5_k, w_high, 1, YES)
 
 /* q6_k: w = d * sc * (q - 32), per sub-block of 16. Sub-block s of half h, quarter v: columns 128h + 32v + 16s. */
@@ -246,7 +265,7 @@ SIMD void rows_q6_k(const tile *p, float *out, int64_t ld, const int G, const in
                 UNROLL for (int j = 0; j < 4; j++)
                     UNROLL for (int v = v0; v < v0 + V; v++) {
                         w64 x[TILE_GROUPS];
-                        UNROLL FOR_G x[g] = q6_k_values(w_load(w[g]->q[h][v % 2][4 * s + j]), w_load(w[g]->high[h][4 * s + j]), v);
+                        UNROLL FOR_G x[g] = q6_k_values(w_load(w[g]->part[h][4 * s + j].q[v % 2]), w_load(w[g]->part[h][4 * s + j].high), v);
                         FOR_TILE acc[v][g][t] = vi_dot(acc[v][g][t], x[g], p->q[t] + 256 * b + 128 * h + 32 * v + 16 * s + 4 * j);
                     }
                 UNROLL for (int v = v0; v < v0 + V; v++) UNROLL FOR_G {
@@ -282,6 +301,7 @@ GEMM_FLOAT(bf16, uint16_t, vf_load_bf16)
                             int64_t ld)                                                                  \
     {                                                                                                    \
         int64_t group_bytes = ds_x16_group_bytes(TYPE_##NAME, a->k);                                     \
+        int     most = n_token <= 2 ? 1 : TILE_GROUPS; /* one group at a time is one stream of memory */ \
         for (int64_t t0 = 0; t0 < n_token; t0 += TILE_TOKENS) {                                          \
             tile    p = { .k = a->k, .ld_sum = a->ld_sum, .far = a->far };                              \
             int64_t n = n_token - t0 < TILE_TOKENS ? n_token - t0 : TILE_TOKENS;                         \
@@ -295,8 +315,8 @@ GEMM_FLOAT(bf16, uint16_t, vf_load_bf16)
                     p.x[t] = a->x + row * a->ld_x;                                                       \
                 }                                                                                        \
             }                                                                                            \
-            for (int g0 = 0; g0 < n_group; g0 += TILE_GROUPS) {                                          \
-                int G = n_group - g0 < TILE_GROUPS ? n_group - g0 : TILE_GROUPS;                         \
+            for (int g0 = 0; g0 < n_group; g0 += most) {                                                 \
+                int G = n_group - g0 < most ? n_group - g0 : most;                                       \
                 for (int g = 0; g < G; g++)                                                              \
                     p.w[g] = (const char *)w + (g0 + g) * group_bytes;                                   \
                 run_##NAME(&p, out + t0 * ld + 16 * g0, ld, G, (int)n);                                  \

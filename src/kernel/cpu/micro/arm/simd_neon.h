@@ -16,10 +16,11 @@ typedef struct w64 { uint8x16_t v[4]; } w64;
 #define DS_TILE_VECS   2
 #define DS_TILE_ROWS   2
 enum { TILE_GROUPS = 1, TILE_TOKENS = DS_TILE_TOKENS, TILE_VECS = DS_TILE_VECS, TILE_ROWS = DS_TILE_ROWS };
-enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
+enum { DOT8_OFFSET = 0, UPPER_SHIFT = 0 };
 
 SIMD vi vi_bcast(int32_t x) { vi r; EACH r.v[i] = vdupq_n_s32(x); return r; }
 #define vi_shl(a, n) ((vi){ { vshlq_n_s32((a).v[0], (n)), vshlq_n_s32((a).v[1], (n)), vshlq_n_s32((a).v[2], (n)), vshlq_n_s32((a).v[3], (n)) } })
+#define vi_shr(a, n) ((vi){ { vshrq_n_s32((a).v[0], (n)), vshrq_n_s32((a).v[1], (n)), vshrq_n_s32((a).v[2], (n)), vshrq_n_s32((a).v[3], (n)) } })
 SIMD vf vf_from_vi(vi a) { vf r; EACH r.v[i] = vcvtq_f32_s32(a.v[i]); return r; }
 
 SIMD w64 w_load(const void *p) { w64 w; EACH w.v[i] = vld1q_u8((const uint8_t *)p + 16 * i); return w; }

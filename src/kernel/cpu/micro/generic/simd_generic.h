@@ -18,10 +18,11 @@ typedef struct w64 { uint8_t v[64]; } w64;
 #define DS_TILE_VECS   4
 #define DS_TILE_ROWS   1
 enum { TILE_GROUPS = 1, TILE_TOKENS = DS_TILE_TOKENS, TILE_VECS = DS_TILE_VECS, TILE_ROWS = DS_TILE_ROWS };
-enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
+enum { DOT8_OFFSET = 0, UPPER_SHIFT = 0 };
 
 SIMD vi vi_bcast(int32_t x) { vi r; EACH r.v[i] = x; return r; }
 SIMD vi vi_shl(vi a, int n) { EACH a.v[i] *= 1 << n; return a; }
+SIMD vi vi_shr(vi a, int n) { EACH a.v[i] >>= n; return a; }
 SIMD vf vf_from_vi(vi a) { vf r; EACH r.v[i] = (float)a.v[i]; return r; }
 
 SIMD w64 w_load(const void *p) { w64 w; memcpy(w.v, p, 64); return w; }

@@ -15,13 +15,14 @@ typedef struct w64 { __m256i a, b; } w64;
 #define DS_TILE_VECS   2
 #define DS_TILE_ROWS   2
 enum { TILE_GROUPS = 1, TILE_TOKENS = DS_TILE_TOKENS, TILE_VECS = DS_TILE_VECS, TILE_ROWS = DS_TILE_ROWS };
-enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
+enum { DOT8_OFFSET = 0, UPPER_SHIFT = 0 };
 
 #define BOTH(f, x) { f((x).a), f((x).b) }
 #define BOTH2(f, x, y) { f((x).a, (y).a), f((x).b, (y).b) }
 
 SIMD vi vi_bcast(int32_t x) { return (vi){ _mm256_set1_epi32(x), _mm256_set1_epi32(x) }; }
 #define vi_shl(v, n) ((vi){ _mm256_slli_epi32((v).a, n), _mm256_slli_epi32((v).b, n) })
+#define vi_shr(v, n) ((vi){ _mm256_srai_epi32((v).a, n), _mm256_srai_epi32((v).b, n) })
 SIMD vf vf_from_vi(vi v) { return (vf)BOTH(_mm256_cvtepi32_ps, v); }
 
 SIMD w64 w_load(const void *p)

@@ -18,6 +18,7 @@ enum { TILE_GROUPS = 2, TILE_TOKENS = DS_TILE_TOKENS, TILE_VECS = DS_TILE_VECS, 
 
 SIMD vi vi_bcast(int32_t x) { return _mm512_set1_epi32(x); }
 #define vi_shl(v, n) _mm512_slli_epi32(v, n)
+#define vi_shr(v, n) _mm512_srai_epi32(v, n)
 SIMD vf vf_from_vi(vi v) { return _mm512_cvtepi32_ps(v); }
 
 SIMD w64 w_load(const void *p) { return _mm512_loadu_si512(p); }
@@ -37,12 +38,17 @@ SIMD w64 w_plane(w64 w, uint64_t bits, int8_t value) { return _mm512_mask_add_ep
 SIMD int32_t load_4(const int8_t *a) { int32_t x; memcpy(&x, a, 4); return x; }
 
 #ifdef DS_VNNI
-enum { DOT8_OFFSET = 1, UPPER_TIMES = 16 }; /* 8-bit weights are used as value + 128; the upper 4 bits where they are */
+enum { DOT8_OFFSET = 1, UPPER_SHIFT = 4 }; /* 8-bit weights are used as value + 128; the upper 4 bits where they are */
 SIMD w64 w_upper(w64 w) { return w_and(w, 0xf0); }
-SIMD vi vi_dot(vi acc, w64 w, const int8_t *a) { return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(load_4(a))); }
+/* One instruction reads the four values and multiplies; compilers make two of the intrinsics. */
+SIMD vi vi_dot(vi acc, w64 w, const int8_t *a)
+{
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(w), "m"(*(const int8_t(*)[4])a));
+    return acc;
+}
 SIMD vi vi_dot8(vi acc, w64 w, const int8_t *a) { return vi_dot(acc, w, a); }
 #else
-enum { DOT8_OFFSET = 0, UPPER_TIMES = 1 };
+enum { DOT8_OFFSET = 0, UPPER_SHIFT = 0 };
 SIMD w64 w_upper(w64 w) { return w_high(w); }
 SIMD vi vi_dot(vi acc, w64 w, const int8_t *a)
 {
