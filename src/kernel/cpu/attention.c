@@ -8,6 +8,7 @@
 enum {
     QUERY_ROWS = 60, /* rows (tokens x heads of a group) of one product: a multiple of every tile height */
     MOST_ROWS = 240, /* rows of a task at most, so that a page made ready for products serves many */
+    VECTOR = 16,     /* keys in a vector of scores */
     TASKS_EACH = 8,  /* tasks that each worker should find, before tasks grow beyond QUERY_ROWS */
 };
 
@@ -83,12 +84,13 @@ static void attend_rows(const attention_job *j, const piece *p, const work *w, i
         int64_t pos = p->span->pos + p->t0 + (r0 + r) / p->heads;
         w->limit[r] = (int32_t)ds_min64(DS_KV_PAGE, ds_max64(0, pos + 1 - page * DS_KV_PAGE));
     }
-    tile(w->s, DS_KV_PAGE, w->q + r0 * kp, ld_q, keys, DS_KV_PAGE, n, DS_KV_PAGE, kp, false);
+    const int64_t seen = ds_ceil_div(w->limit[n - 1], VECTOR) * VECTOR; /* by the last row, which sees most */
+    tile(w->s, DS_KV_PAGE, w->q + r0 * kp, ld_q, keys, DS_KV_PAGE, n, seen, kp, false);
     m->softmax64(w->s, w->limit, w->m + r0, w->l + r0, out, kp, n, kp);
     if (j->pairs)
         for (int64_t r = 0; r < n; r++)
-            m->bf16_from_f32((uint16_t *)(w->s + r * DS_KV_PAGE), w->s + r * DS_KV_PAGE, DS_KV_PAGE);
-    tile(out, kp, w->s, ld_s, values, kp, n, kp, DS_KV_PAGE, true);
+            m->bf16_from_f32((uint16_t *)(w->s + r * DS_KV_PAGE), w->s + r * DS_KV_PAGE, seen);
+    tile(out, kp, w->s, ld_s, values, kp, n, kp, seen, true);
 }
 
 static void attend_page(const attention_job *j, const piece *p, const work *w, int64_t page)
