@@ -81,9 +81,10 @@ static double read_all(void)
     return (double)(total / PIECE * PIECE) / (ds_now() - start);
 }
 
-static ds_tensor make_tensor(int64_t n, int64_t d)
+static ds_tensor make_tensor(ds_dtype type, int64_t n, int64_t d)
 {
-    ds_tensor t = { .n = n, .d = d, .data = ds_alloc_pages((size_t)(n * d * 4)), .packed = ds_alloc_pages((size_t)ds_cpu_pack_bytes(n, d)) };
+    ds_tensor t = { .n = n, .d = d, .data = ds_alloc_pages((size_t)(n * d * 4)), .packed_block = ds_cpu_pack_block(type) };
+    t.packed = ds_alloc_pages((size_t)ds_cpu_pack_bytes(n, d, t.packed_block));
     ds_normal_fill(t.data, n * d, 1, 1, 7, 0);
     ds_cpu_pack(ex, &t);
     return t;
@@ -135,7 +136,7 @@ int main(int argc, char **argv)
     if ((argc > 1 && ds_dtype_parse(argv[1], &type) != DS_OK) || ds_exec_cpu(&ex, &table, threads, ~0u) != DS_OK)
         return 1;
     make_layers(type);
-    ds_tensor x = make_tensor(n, D), f = make_tensor(n, F), y = make_tensor(n, D);
+    ds_tensor x = make_tensor(type, n, D), f = make_tensor(type, n, F), y = make_tensor(type, n, D);
     double    before = read_all(), until = ds_now() + seconds;
     while (ds_now() < until && passes < MOST) {
         multiply_all(&x, &f, &y);

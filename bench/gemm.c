@@ -58,9 +58,21 @@ static double best_pass(const ds_micro *m, ds_dtype type, const char *w, const d
     return best;
 }
 
-static void measure(const ds_micro *m, ds_dtype type, const ds_acts *a, float *out)
+/* The activations in int8 as weights of the type read them. */
+static void quantize(const ds_micro *m, ds_dtype type, ds_acts *a)
+{
+    int64_t block = ds_cpu_pack_block(type);
+    a->ld_scale = COLS / block;
+    for (int64_t t = 0; t < MOST_TOKENS; t++) {
+        int32_t *sum = (int32_t *)a->sum + t * 3 * a->ld_sum;
+        m->quantize((int8_t *)a->q + t * a->ld_q, (float *)a->scale + t * a->ld_scale, sum, sum + a->ld_sum, a->x + t * COLS, COLS, block);
+    }
+}
+
+static void measure(const ds_micro *m, ds_dtype type, ds_acts *a, float *out)
 {
     char *w = packed_weight(type);
+    quantize(m, type, a);
     for (size_t t = 0; t < sizeof tokens / sizeof *tokens; t++) {
         double s = best_pass(m, type, w, a, tokens[t], out), rows = 16 * GROUPS;
         printf("%s,%lld,%.1f,%.0f\n", ds_dtype_name(type), (long long)tokens[t], rows * (double)ds_quant_bytes(type, COLS) / s * 1e-9,
@@ -74,14 +86,12 @@ int main(int argc, char **argv)
     unsigned mask = argc > 1 ? ds_cpu_level(argv[1]) : ~0u;
     ds_micro m;
     ds_micro_init(&m, ds_cpu_detect() & mask);
-    ds_acts a = { .n = MOST_TOKENS, .k = COLS, .ld_x = COLS, .ld_q = COLS + 64, .ld_scale = COLS / DS_ACT_BLOCK, .ld_sum = COLS / DS_SUM_BLOCK };
-    float   *x = ds_malloc(MOST_TOKENS * COLS * sizeof *x), *scale = ds_malloc((size_t)(MOST_TOKENS * a.ld_scale) * sizeof *scale);
+    ds_acts a = { .n = MOST_TOKENS, .k = COLS, .ld_x = COLS, .ld_q = COLS + 64, .ld_sum = COLS / DS_SUM_BLOCK };
+    float   *x = ds_malloc(MOST_TOKENS * COLS * sizeof *x), *scale = ds_malloc(MOST_TOKENS * (COLS / DS_FINE_BLOCK) * sizeof *scale);
     int8_t  *q = ds_malloc((size_t)(MOST_TOKENS * a.ld_q));
     int32_t *sum = ds_malloc((size_t)(MOST_TOKENS * 3 * a.ld_sum) * sizeof *sum);
     float   *out = ds_malloc(MOST_TOKENS * 32 * sizeof *out);
     ds_normal_fill(x, MOST_TOKENS * COLS, 1, 1, 7, 0);
-    for (int64_t t = 0; t < MOST_TOKENS; t++)
-        m.quantize(q + t * a.ld_q, scale + t * a.ld_scale, sum + t * 3 * a.ld_sum, sum + (3 * t + 1) * a.ld_sum, x + t * COLS, COLS);
     a.x = x;
     a.q = q;
     a.scale = scale;

@@ -36,12 +36,16 @@ static bool is_plain(const ds_weight *w)
     return w->layout == DS_PLAIN && (w->type == DS_F32 || w->type == DS_BF16);
 }
 
-/* Makes the int8 form of x once, when w is quantized. */
+/* Makes the int8 form of x when w is quantized: once for all weights that read the same form. */
 static void pack_for(ds_ctx *cx, ds_tensor *x, const ds_weight *w)
 {
-    if (cx->status != DS_OK || x->packed || !ds_quant_of(w->type) || is_float(w))
+    if (cx->status != DS_OK || !ds_quant_of(w->type) || is_float(w))
         return;
-    x->packed = ds_work_alloc(cx, (size_t)cx->k->pack_bytes(x->n, x->d));
+    int64_t block = cx->k->pack_block(w->type);
+    if (x->packed && x->packed_block == block)
+        return;
+    x->packed_block = block;
+    x->packed = ds_work_alloc(cx, (size_t)cx->k->pack_bytes(x->n, x->d, block));
     if (x->packed)
         cx->k->pack(cx->ex, x);
 }

@@ -15,6 +15,7 @@ typedef struct ds_tensor {
     uint16_t       *half;   /* the same in bf16, when the context's precision is bf16 and a product or backward reads them */
     float          *grad;   /* [n, d] while backward knows a gradient of it; else NULL */
     void           *packed; /* int8 form of the rows, made by the first quantized linear that reads them; kernel's own */
+    int64_t         packed_block; /* columns that share a scale there: a linear that needs others makes the form again */
     int             readers; /* recorded ops that take it as an input */
     bool            learn;  /* something before it needs its gradient */
     bool            made;   /* backward has made the values again, see `again` */

@@ -154,14 +154,14 @@ static const char *quantized(const char *type)
 }
 
 /* Computed in float32, what is lost is what the format rounds; computed as stored, activations become int8 too. In a text of this
- * length chance has a standard error of 0.015% for Q8_0 in float32, 0.05% as stored, and 0.13% for Q4_K. */
+ * length chance has a standard error of 0.015% for Q8_0 in float32, 0.026% as stored, and 0.13% for Q4_K. */
 static void perplexity(void **state)
 {
     static const struct {
         const char *type;
         ds_dtype    computed;
         double      bound;
-    } cases[] = { { "q8_0", DS_F32, 0.001 },         { "q8_0", DS_DTYPE_NONE, 0.002 }, { "q6_k", DS_DTYPE_NONE, 0.005 },
+    } cases[] = { { "q8_0", DS_F32, 0.001 },         { "q8_0", DS_DTYPE_NONE, 0.0007 }, { "q6_k", DS_DTYPE_NONE, 0.005 },
                   { "q4_k", DS_F32, 0.01 },          { "q4_k", DS_DTYPE_NONE, 0.02 },  { "q4_k_m", DS_DTYPE_NONE, 0.02 },
                   { "q4_0", DS_DTYPE_NONE, 0.06 } };
     double exact = loss_of(scratch("wide"), DS_F32, DS_F32);

@@ -262,13 +262,13 @@ static void read_texts(sampled *s, ds_model *m, bool reference)
 
 /* Rows of 64 and 172 values are whole blocks of 32 in some matrices only; the others stay exact. With a float32 cache the
  * difference is that of the weights and of the int8 activations they are multiplied with. A bf16 cache, the default for Q8_0 where
- * the processor multiplies bf16, brings it to 0.10%: 0.0974 to 0.1005 with three seeds, hence a bound of half a digit more. */
+ * the processor multiplies bf16, adds a little: 0.082 to 0.084% with three seeds. */
 static void quantized_loss(void **state)
 {
     static const struct {
         ds_dtype weights, cache;
         double   bound;
-    } cases[] = { { DS_Q8_0, DS_F32, 0.001 }, { DS_BF16, DS_F32, 0.0002 }, { DS_F32, DS_BF16, 0.0003 }, { DS_Q8_0, DS_BF16, 0.00105 } };
+    } cases[] = { { DS_Q8_0, DS_F32, 0.0008 }, { DS_BF16, DS_F32, 0.0002 }, { DS_F32, DS_BF16, 0.0003 }, { DS_Q8_0, DS_BF16, 0.0009 } };
     sampled   s = { .logprob = ds_malloc(sizeof(double) * STEPS * TEXTS * V) };
     ds_model *m = open_model(DATA "stories260Ktok512.gguf", NULL, DS_F32, DS_F32);
     s.text = sample_texts(m);

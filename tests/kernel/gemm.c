@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "kernel/cpu/micro/micro.h"
+#include "kernel/cpu/exec.h"
 #include "kernel/cpu/x16.h"
 #include "kernel/levels.h"
 #include "quant/quant.h"
@@ -21,7 +21,7 @@ static const ds_dtype all[] = { DS_F32,  DS_F16,  DS_BF16, DS_Q8_0, DS_Q4_0, DS_
 enum { GROUPS = 3, ROWS = 16 * GROUPS, TOKENS = 13 };
 
 typedef struct problem {
-    int64_t  k, group_bytes;
+    int64_t  k, group_bytes, block; /* columns to an activation scale */
     ds_dtype type;
     char    *packed;
     float   *weights, *x; /* dequantized [ROWS, k]; [TOKENS, k] */
@@ -30,19 +30,19 @@ typedef struct problem {
 
 static void quantize_acts(problem *p, const ds_micro *m)
 {
-    int64_t  ld = p->k + 64, n32 = p->k / 32, n256 = (p->k + 255) / 256;
+    int64_t  ld = p->k + 64, n32 = p->k / 32, n_scale = (p->k + p->block - 1) / p->block;
     int8_t  *q = ds_calloc(TOKENS, (size_t)ld);
-    float   *scale = ds_calloc(TOKENS, (size_t)n256 * 4);
+    float   *scale = ds_calloc(TOKENS, (size_t)n_scale * 4);
     int32_t *sum = ds_calloc(TOKENS, (size_t)n32 * 12);
     for (int t = 0; t < TOKENS; t++)
-        m->quantize(q + t * ld, scale + t * n256, sum + t * 3 * n32, sum + t * 3 * n32 + n32, p->x + t * p->k, p->k);
-    p->acts = (ds_acts){ .n = TOKENS, .k = p->k, .x = p->x, .ld_x = p->k, .q = q, .ld_q = ld, .scale = scale, .ld_scale = n256, .sum = sum, .ld_sum = n32 };
+        m->quantize(q + t * ld, scale + t * n_scale, sum + t * 3 * n32, sum + t * 3 * n32 + n32, p->x + t * p->k, p->k, p->block);
+    p->acts = (ds_acts){ .n = TOKENS, .k = p->k, .x = p->x, .ld_x = p->k, .q = q, .ld_q = ld, .scale = scale, .ld_scale = n_scale, .sum = sum, .ld_sum = n32 };
 }
 
 static problem make(ds_dtype type, int64_t k, const ds_micro *m)
 {
     const ds_quant *q = ds_quant_of(type);
-    problem         p = { .k = k, .type = type, .group_bytes = ds_x16_group_bytes(type, k) };
+    problem         p = { .k = k, .type = type, .group_bytes = ds_x16_group_bytes(type, k), .block = ds_cpu_pack_block(type) };
     int64_t         row = (int64_t)ds_quant_bytes(type, k);
     char           *stored = ds_malloc((size_t)(ROWS * row));
     p.weights = ds_malloc((size_t)(ROWS * k) * 4);
@@ -81,7 +81,7 @@ static double exact(const problem *p, int t, int r, double *size)
     bool   quantized = ds_quant_of(p->type)->block > 1;
     *size = 1e-30;
     for (int64_t i = 0; i < p->k; i++) {
-        double a = quantized ? (double)p->acts.q[t * p->acts.ld_q + i] * (double)p->acts.scale[t * p->acts.ld_scale + i / 256]
+        double a = quantized ? (double)p->acts.q[t * p->acts.ld_q + i] * (double)p->acts.scale[t * p->acts.ld_scale + i / p->block]
                              : (double)p->x[t * p->k + i];
         double v = a * (double)p->weights[r * p->k + i];
         sum += v;

@@ -125,7 +125,7 @@ static void quantize(void **state)
 {
     float    x[320];
     int8_t   q[320];
-    float    scale[2];
+    float    scale[10];
     int32_t  sum[10], half[20];
     unsigned mask[N_LEVEL_NAME];
     const char *level[N_LEVEL_NAME];
@@ -133,10 +133,12 @@ static void quantize(void **state)
     for (int l = 0, n = levels(mask, level); l < n; l++) {
         ds_micro m;
         ds_micro_init(&m, mask[l]);
-        m.quantize(q, scale, sum, half, x, 320);
-        for (int i = 0; i < 320; i++) {
-            double error = fabs((double)q[i] * (double)scale[i / 256] - (double)x[i]);
-            assert_true(error <= 0.5001 * (double)scale[i / 256]);
+        for (int block = 32; block <= 256; block += 224) {
+            m.quantize(q, scale, sum, half, x, 320, block);
+            for (int i = 0; i < 320; i++) {
+                double error = fabs((double)q[i] * (double)scale[i / block] - (double)x[i]);
+                assert_true(error <= 0.5001 * (double)scale[i / block]);
+            }
         }
         for (int b = 0; b < 20; b++) {
             int32_t s = 0;

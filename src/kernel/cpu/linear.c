@@ -23,9 +23,9 @@ static int64_t padded(int64_t d)
 }
 
 /* Where the parts of the int8 form of [n, d] lie in `memory`. */
-static ds_acts acts_at(void *memory, int64_t n, int64_t d)
+static ds_acts acts_at(void *memory, int64_t n, int64_t d, int64_t block)
 {
-    ds_acts a = { .n = n, .k = d, .ld_q = padded(d), .ld_scale = ds_ceil_div(d, DS_ACT_BLOCK), .ld_sum = d / DS_SUM_BLOCK };
+    ds_acts a = { .n = n, .k = d, .ld_q = padded(d), .ld_scale = ds_ceil_div(d, block), .ld_sum = d / DS_SUM_BLOCK };
     char   *p = memory;
     a.q = (int8_t *)p;
     p += n * a.ld_q;
@@ -35,9 +35,14 @@ static ds_acts acts_at(void *memory, int64_t n, int64_t d)
     return a;
 }
 
-int64_t ds_cpu_pack_bytes(int64_t n, int64_t d)
+int64_t ds_cpu_pack_block(ds_dtype type)
 {
-    return n * (padded(d) + 3 * (d / DS_SUM_BLOCK) * 4 + ds_ceil_div(d, DS_ACT_BLOCK) * 4);
+    return type == DS_Q8_0 ? DS_FINE_BLOCK : DS_ACT_BLOCK;
+}
+
+int64_t ds_cpu_pack_bytes(int64_t n, int64_t d, int64_t block)
+{
+    return n * (padded(d) + 3 * (d / DS_SUM_BLOCK) * 4 + ds_ceil_div(d, block) * 4);
 }
 
 typedef struct pack_job {
@@ -52,12 +57,12 @@ static void pack_task(void *arg, int64_t i, int worker)
     const ds_acts  *a = &j->a;
     int32_t        *sum = (int32_t *)a->sum + i * 3 * a->ld_sum;
     j->ex->micro.quantize((int8_t *)a->q + i * a->ld_q, (float *)a->scale + i * a->ld_scale, sum, sum + a->ld_sum,
-                          j->x->data + i * a->k, a->k);
+                          j->x->data + i * a->k, a->k, j->x->packed_block);
 }
 
 void ds_cpu_pack(ds_exec *ex, ds_tensor *x)
 {
-    pack_job j = { ex, x, acts_at(x->packed, x->n, x->d) };
+    pack_job j = { ex, x, acts_at(x->packed, x->n, x->d, x->packed_block) };
     ds_run(ex, x->n, pack_task, &j, x->n * x->d);
 }
 
@@ -129,7 +134,8 @@ static bool is_float(ds_dtype t)
 static void run_linear(linear_job *j, const ds_tensor *x)
 {
     const ds_weight *w = j->w;
-    j->acts = is_float(w->type) ? (ds_acts){ .n = x->n, .k = x->d, .x = x->data, .ld_x = x->d } : acts_at(x->packed, x->n, x->d);
+    j->acts = is_float(w->type) ? (ds_acts){ .n = x->n, .k = x->d, .x = x->data, .ld_x = x->d }
+                                : acts_at(x->packed, x->n, x->d, x->packed_block);
     j->acts.far = j->ex->prefetches_far;
     j->n_group = ds_ceil_div(w->rows, DS_GROUP);
     j->group_bytes = ds_x16_group_bytes(w->type, w->cols);

@@ -3,7 +3,8 @@
  * accumulator, summed over the columns in order, so the tile's size never changes a bit of the result.
  *
  * Quantized formats: the products of a block of columns are exact integers; they are scaled by the weight's block scale,
- * summed in float over the DS_ACT_BLOCK columns that share an activation scale, and that sum is scaled and added to the total. */
+ * summed in float over the DS_ACT_BLOCK columns that share an activation scale, and that sum is scaled and added to the total. Beside
+ * Q8_0 every block has an activation scale of its own. */
 #include "kernel/cpu/micro/micro.h"
 #include "kernel/cpu/x16.h"
 
@@ -120,9 +121,9 @@ GEMM_32(q5_1, ds_x16_q5_1, 0, YES, YES, w_high, 0)
 
 SIMD void rows_q8_0(const tile *p, float *out, int64_t ld, const int G, const int T)
 {
-    vf      total[TILE_GROUPS][TILE_TOKENS], part[TILE_GROUPS][TILE_TOKENS];
+    vf      total[TILE_GROUPS][TILE_TOKENS];
     int64_t nb = p->k / 32;
-    FOR_TILE total[g][t] = part[g][t] = vf_zero();
+    FOR_TILE total[g][t] = vf_zero();
     for (int64_t b = 0; b < nb; b++) {
         const ds_x16_q8_0 *w[TILE_GROUPS];
         vi                 acc[TILE_GROUPS][TILE_TOKENS];
@@ -137,13 +138,9 @@ SIMD void rows_q8_0(const tile *p, float *out, int64_t ld, const int G, const in
         }
         UNROLL FOR_G {
             vf d = vf_load_f16(w[g]->d);
-            UNROLL FOR_T part[g][t] = vf_fma(vf_from_vi(acc[g][t]), d, part[g][t]);
+            UNROLL FOR_T total[g][t] = vf_fma(vf_mul(vf_from_vi(acc[g][t]), vf_bcast(p->scale[t][b])), d, total[g][t]);
         }
-        if (b % 8 == 7)
-            END_ACT_BLOCK(b / 8)
     }
-    if (nb % 8)
-        END_ACT_BLOCK(nb / 8)
     FOR_TILE vf_store(out + t * ld + 16 * g, total[g][t]);
 }
 

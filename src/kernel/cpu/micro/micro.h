@@ -13,6 +13,7 @@
 enum {
     DS_GROUP = 16,      /* rows of a weight that are interleaved (x16 layout, kernel/cpu/x16.h) */
     DS_ACT_BLOCK = 256, /* columns of an activation row that share an int8 scale */
+    DS_FINE_BLOCK = 32, /* the same beside Q8_0, whose own rounding is far less than that of activations with a scale for 256 columns */
     DS_SUM_BLOCK = 32,  /* columns of an activation row that share a sum */
     DS_PAGE = 64,       /* tokens in a page of the key/value cache */
     DS_N_DTYPE = 31,
@@ -25,7 +26,7 @@ typedef struct ds_acts {
     int64_t        ld_x;
     const int8_t  *q;      /* [n, ld_q], x = q * scale */
     int64_t        ld_q;
-    const float   *scale;  /* [n, ld_scale], one per DS_ACT_BLOCK columns */
+    const float   *scale;  /* [n, ld_scale], one for every DS_ACT_BLOCK or DS_FINE_BLOCK columns */
     int64_t        ld_scale;
     const int32_t *sum;    /* [n, 3 ld_sum]: minus the sum of q over each DS_SUM_BLOCK columns [ld_sum], then over each */
     int64_t        ld_sum; /* half of one [2 ld_sum] */
@@ -64,9 +65,9 @@ typedef struct ds_micro {
 
     ds_gemm_fn *gemm[DS_N_DTYPE]; /* by ds_dtype; NULL where this build has no such format */
 
-    /* One activation row to int8 (k a multiple of 32): q [k], scale [ceil(k/256)], sum [k/32] and half [k/16], both
-     * negated. */
-    void (*quantize)(int8_t *q, float *scale, int32_t *sum, int32_t *half, const float *x, int64_t k);
+    /* One activation row to int8 (k a multiple of 32), `block` columns to a scale: q [k], scale [ceil(k/block)], sum [k/32] and
+     * half [k/16], both negated. */
+    void (*quantize)(int8_t *q, float *scale, int32_t *sum, int32_t *half, const float *x, int64_t k, int64_t block);
 
     void (*rmsnorm)(float *y, const float *x, const float *w, int64_t d, float eps);
     void (*swiglu)(float *y, const float *gate, const float *up, int64_t n); /* y = silu(gate) * up; may be in place */

@@ -83,14 +83,14 @@ static void rope(float *x, const float *cosine, const float *sine, int64_t n_hea
         }
 }
 
-static void quantize(int8_t *q, float *scales, int32_t *sum, int32_t *half, const float *x, int64_t k)
+static void quantize(int8_t *q, float *scales, int32_t *sum, int32_t *half, const float *x, int64_t k, int64_t block)
 {
-    for (int64_t b = 0; b < k; b += DS_ACT_BLOCK) {
-        int64_t n = k - b < DS_ACT_BLOCK ? k - b : DS_ACT_BLOCK;
+    for (int64_t b = 0; b < k; b += block) {
+        int64_t n = k - b < block ? k - b : block;
         vf      most = vf_zero();
         FOR_VECTORS(i, n) most = vf_max(most, vf_abs(vf_load(x + b + i)));
-        float amax = vf_hmax(most), inverse = amax > 0 ? 127.0f / amax : 0;
-        scales[b / DS_ACT_BLOCK] = amax / 127.0f;
+        float amax = vf_hmax(most), inverse = amax > 1e-30f ? 127.0f / amax : 0; /* finite: what is smaller counts as zero */
+        scales[b / block] = amax / 127.0f;
         FOR_VECTORS(i, n) {
             vi v = vi_round_f(vf_mul(vf_load(x + b + i), vf_bcast(inverse)));
             vi_store_i8(q + b + i, v);
