@@ -6,9 +6,11 @@
 
 enum {
     STRIP = 64,            /* columns of B that a register tile covers */
-    ROWS = 192,            /* most rows of a block of A: a multiple of every tile's height */
+    ROWS = 192,            /* most rows of a block of A: a multiple of HEIGHT, as is its half */
     LEAST_ROWS = 48,       /* of a task, or it would wait for packed B */
     LEAST_STRIPS = 6,      /* of a task, or it would wait for A */
+    LEAST_SHARE = 4,       /* the same where every thread has one task as wide as the others' */
+    HEIGHT = 6,            /* of the highest tile: a multiple of every tile's */
     DEPTH_BYTES = 1024,    /* of a row of a packed block of A: 256 float32 or 512 bf16 values of k at a time */
     PANEL_BYTES = 1 << 19, /* of packed B in a worker's scratch */
     LINES = 64,            /* of B, packed by a task where they become lines of a strip */
@@ -261,16 +263,18 @@ static void multiply_task(void *arg, int64_t task, int worker)
         multiply_block(j, &w, r, ds_min64(j->block, m1 - r), s0, s1);
 }
 
-/* Tasks of equal size, two a thread at least and as many for each, as far as they stay large enough: of rows, then of strips too. */
+/* Few rows of A seldom make equal tasks of whole tiles: where A is not packed and all threads can have as many strips, they get them.
+ * Else tasks of rows of equal size, two a thread at least and as many for each, as far as they stay large enough, and then of strips too. */
 static void divide(matmul_job *j)
 {
-    const int64_t threads = j->ex->n_worker, most = ds_max64(1, j->m / LEAST_ROWS);
+    const int64_t threads = j->ex->n_worker, most = ds_max64(1, j->m / LEAST_ROWS), share = j->n_strip / threads;
     int64_t       n_row = ds_ceil_div(j->m, ROWS);
-    while (n_row < most && (n_row < 2 * threads || n_row % threads))
+    const bool    shared = j->direct && n_row < 2 * threads && share >= LEAST_SHARE && j->n_strip % threads == 0;
+    while (!shared && n_row < most && (n_row < 2 * threads || n_row % threads))
         n_row++;
-    j->rows = ds_ceil_div(ds_ceil_div(j->m, n_row), 12) * 12;
+    j->rows = ds_ceil_div(ds_ceil_div(j->m, n_row), HEIGHT) * HEIGHT;
     n_row = ds_ceil_div(j->m, j->rows);
-    j->n_col = 1;
+    j->n_col = shared ? threads : 1;
     while (n_row * j->n_col < 2 * threads && j->n_strip / (j->n_col + 1) >= LEAST_STRIPS)
         j->n_col++;
     j->cols = ds_ceil_div(j->n_strip, j->n_col);
