@@ -94,11 +94,11 @@ static int store(const cli_opt *o, const char *value)
     case CLI_FLAG: *(bool *)o->out = true; return -1;
     case CLI_STR: *(const char **)o->out = value; return -1;
     case CLI_INT:
-        *(int64_t *)o->out = strtoll(value, &end, 10);
-        return *value && !*end && !errno ? -1 : bad_value(o, value, "an integer");
     case CLI_COUNT:
         *(int64_t *)o->out = strtoll(value, &end, 10);
-        return *value && !*end && !errno && *(int64_t *)o->out >= 0 ? -1 : bad_value(o, value, "a whole number of at least 0");
+        if (*value && !*end && !errno && (o->type == CLI_INT || *(int64_t *)o->out >= 0))
+            return -1;
+        return bad_value(o, value, o->type == CLI_INT ? "an integer" : "a whole number of at least 0");
     case CLI_REAL:
         *(double *)o->out = strtod(value, &end);
         return *value && !*end && isfinite(*(double *)o->out) ? -1 : bad_value(o, value, "a number");

@@ -17,7 +17,7 @@ typedef struct cli_sampling_options {
 #define CLI_SAMPLING_OPTION_ROWS(o)                                                                                        \
     { "--temp", CLI_REAL, &(o).temperature, "T", "temperature; 0 = always the likeliest token" },                          \
     { "--top-p", CLI_REAL, &(o).top_p, "P", "only the fewest likeliest tokens of this probability together" },             \
-    { "--top-k", CLI_COUNT, &(o).top_k, "K", "only the K likeliest tokens; 0 = all" },                                       \
+    { "--top-k", CLI_COUNT, &(o).top_k, "K", "only the K likeliest tokens; 0 = all" },                                     \
     { "--min-p", CLI_REAL, &(o).min_p, "P", "only tokens at least P times as likely as the likeliest" },                   \
     { "--repeat-penalty", CLI_REAL, &(o).repetition, "R", "logits of tokens seen so far: divided by R, or multiplied if negative" }, \
     { "--presence-penalty", CLI_REAL, &(o).presence, "X", "subtracted from logits of tokens generated so far" },           \

@@ -18,7 +18,7 @@ ds_tensor *ds_embed(ds_ctx *cx, const ds_weight *w, const int32_t *token, int64_
 ds_tensor *ds_rmsnorm(ds_ctx *cx, ds_tensor *x, const ds_weight *w, double eps);
 
 /** y = x w^T + bias. x [N,cols]; w [rows,cols] of any type; bias NULL or [1,rows] f32. Quantized weights multiply int8
- *  activations (scales over 256 columns). Returns [N,rows]. Grads: x, w, bias. Sticky errors: DS_E_SHAPE. */
+ *  activations (scales over 256 columns; 32 beside Q8_0). Returns [N,rows]. Grads: x, w, bias. Sticky errors: DS_E_SHAPE. */
 ds_tensor *ds_linear(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weight *bias);
 
 /** residual + x w^T + bias, in residual's memory. Shapes as ds_linear; residual [N,rows]. Returns residual. `last`: the block adds no

@@ -20,6 +20,20 @@ void ds_rows_clear(ds_rows *r)
     r->n = r->n_span = r->n_target = 0;
 }
 
+ds_status ds_rows_blank(ds_rows *rows, int64_t n, int64_t sequence)
+{
+    for (int64_t i = 0; i < n; i += sequence) {
+        DS_TRY(ds_grow((void **)&rows->token, &rows->cap, (size_t)(i + sequence), sizeof *rows->token));
+        DS_TRY(ds_grow((void **)&rows->target, &rows->cap_target, (size_t)(i + sequence), sizeof *rows->target));
+        DS_TRY(ds_grow((void **)&rows->span, &rows->cap_span, (size_t)rows->n_span + 1, sizeof *rows->span));
+        rows->span[rows->n_span++] = (ds_span){ .first = i, .n = sequence, .total = sequence };
+    }
+    memset(rows->token, 0, (size_t)n * sizeof *rows->token);
+    memset(rows->target, 0, (size_t)n * sizeof *rows->target);
+    rows->n = rows->n_target = n;
+    return DS_OK;
+}
+
 /* Tokens [from, from + n) of a document, as a span of their own. */
 static ds_status add_piece(ds_rows *r, const ds_corpus *c, uint64_t doc, uint64_t from, uint64_t n)
 {

@@ -20,6 +20,8 @@ typedef struct ds_rows {
 
 void ds_rows_free(ds_rows *r);
 void ds_rows_clear(ds_rows *r);
+/** n tokens 0, in documents of `sequence` tokens. */
+ds_status ds_rows_blank(ds_rows *rows, int64_t n, int64_t sequence);
 
 /** One source in rows of T tokens. */
 typedef struct ds_walk {

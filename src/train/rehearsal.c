@@ -1,10 +1,9 @@
 #include "train/rehearsal.h"
 
-#include <string.h>
-
 #include "base/mem.h"
 #include "kernel/kernels.h"
 #include "train/net.h"
+#include "train/order.h"
 
 /* ---- kernels that do nothing ---- */
 
@@ -52,20 +51,6 @@ static ds_status shadow(ds_net *net, const ds_config *c, ds_dtype type, ds_tenso
     }
     if (c->tied)
         net->dense.head = net->dense.embed;
-    return DS_OK;
-}
-
-ds_status ds_rows_blank(ds_rows *rows, int64_t n, int64_t sequence)
-{
-    for (int64_t i = 0; i < n; i += sequence) {
-        DS_TRY(ds_grow((void **)&rows->token, &rows->cap, (size_t)(i + sequence), sizeof *rows->token));
-        DS_TRY(ds_grow((void **)&rows->target, &rows->cap_target, (size_t)(i + sequence), sizeof *rows->target));
-        DS_TRY(ds_grow((void **)&rows->span, &rows->cap_span, (size_t)rows->n_span + 1, sizeof *rows->span));
-        rows->span[rows->n_span++] = (ds_span){ .first = i, .n = sequence, .total = sequence };
-    }
-    memset(rows->token, 0, (size_t)n * sizeof *rows->token);
-    memset(rows->target, 0, (size_t)n * sizeof *rows->target);
-    rows->n = rows->n_target = n;
     return DS_OK;
 }
 

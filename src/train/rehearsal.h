@@ -2,11 +2,8 @@
 #ifndef DS_TRAIN_REHEARSAL_H
 #define DS_TRAIN_REHEARSAL_H
 #include "model/config.h"
-#include "train/order.h"
 #include "train/recipe.h"
 
 /** Most bytes that activations and their gradients take at once, in the steps of the recipe's largest stage. */
 ds_status ds_rehearse(const ds_recipe *r, const ds_config *c, uint64_t *bytes);
-/** n tokens 0, in documents of `sequence` tokens. */
-ds_status ds_rows_blank(ds_rows *rows, int64_t n, int64_t sequence);
 #endif

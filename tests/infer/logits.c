@@ -10,13 +10,12 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "common/scratch.h"
+#include "common/weights_file.h"
 #include "deepseek/checkpoint.h"
 #include "deepseek/model.h"
 #include "golden/logits.h"
 #include "io/hf_config.h"
-#include "model/weights.h"
 
 enum { N_MODEL = sizeof golden_models / sizeof *golden_models };
 
@@ -34,35 +33,12 @@ static float weight_value(const char *name, uint64_t i)
     return strstr(name, "norm") ? 1 + u : u;
 }
 
-/* A safetensors file of the weights that the configuration has. */
-static void write_weights(const ds_config *c, const char *path)
+static void append_values(void *user, const ds_weight_spec *s, ds_buf *out)
 {
-    ds_buf         header = { 0 }, data = { 0 };
-    ds_weight_spec w;
-    for (int64_t i = 0; i < ds_weight_count(c); i++) {
-        ds_weight_at(c, i, &w);
-        int64_t n = w.dim[0] * (w.n_dim == 2 ? w.dim[1] : 1);
-        ds_buf_printf(&header, "%c\"%s\": {\"dtype\": \"F32\", \"shape\": [%lld", i ? ',' : '{', w.name, (long long)w.dim[0]);
-        if (w.n_dim == 2)
-            ds_buf_printf(&header, ", %lld", (long long)w.dim[1]);
-        ds_buf_printf(&header, "], \"data_offsets\": [%zu, %zu]}", data.len, data.len + (size_t)n * 4);
-        for (int64_t k = 0; k < n; k++) {
-            float v = weight_value(w.name, (uint64_t)k);
-            ds_buf_add(&data, &v, 4);
-        }
+    for (int64_t i = 0; i < weight_rows(s) * weight_cols(s); i++) {
+        float v = weight_value(s->name, (uint64_t)i);
+        ds_buf_add(out, &v, sizeof v);
     }
-    ds_buf_adds(&header, "}");
-    while (header.len % 8)
-        ds_buf_addc(&header, ' ');
-    ds_buf   file = { 0 };
-    uint64_t n = header.len;
-    ds_buf_add(&file, &n, 8);
-    ds_buf_add(&file, header.data, header.len);
-    ds_buf_add(&file, data.data, data.len);
-    assert_int_equal(ds_write_file(path, file.data, file.len, true), DS_OK);
-    ds_buf_free(&header);
-    ds_buf_free(&data);
-    ds_buf_free(&file);
 }
 
 static const char *checkpoint(const golden_model *g)
@@ -77,7 +53,7 @@ static const char *checkpoint(const golden_model *g)
         fail_msg("%s", ds_error());
     json_decref(o);
     snprintf(name, sizeof name, "%s/model.safetensors", g->name);
-    write_weights(&c, scratch(name));
+    write_weights(scratch(name), &c, append_values, NULL);
     return scratch(g->name);
 }
 

@@ -64,8 +64,8 @@ enum { NEAR = 4096, FAR = 32768, FEW = 4 };
     }
 
 /* --- blocks of 32 with a 4-bit part: q4_0, q4_1, q5_0, q5_1 --- */
-/* The upper 4 bits' products come first, 2^UPPER_SHIFT too large, with the start as large; shifting back is exact. */
-#define GEMM_32(NAME, BLOCK, SHIFT, HAS_MIN, HAS_HIGH, UPPER, UPPER_SHIFT)                               \
+/* The upper 4 bits' products come first, 2^BITS too large, with the start as large; shifting back is exact. */
+#define GEMM_32(NAME, BLOCK, SHIFT, HAS_MIN, HAS_HIGH, UPPER, BITS)                                      \
     SIMD void rows_##NAME(const tile *p, float *out, int64_t ld, const int G, const int T)              \
     {                                                                                                    \
         vf      total[TILE_GROUPS][TILE_TOKENS], part[TILE_GROUPS][TILE_TOKENS];                         \
@@ -78,7 +78,7 @@ enum { NEAR = 4096, FAR = 32768, FEW = 4 };
                 w[g] = (const BLOCK *)p->w[g] + b;                                                       \
                 SAME_ADDRESS(same[g], w[g])                                                              \
             }                                                                                            \
-            START_SUMS((SHIFT) ? (SHIFT) + (UPPER_SHIFT) : 0, p->sum, b, acc)                            \
+            START_SUMS((SHIFT) ? (SHIFT) + (BITS) : 0, p->sum, b, acc)                                   \
             UNROLL for (int j = 0; j < 4; j++) {                                                         \
                 w64 hi[TILE_GROUPS];                                                                     \
                 UNROLL FOR_G PREFETCH_SHARE(w[g], 0, 1, j, 4)                                            \
@@ -88,8 +88,8 @@ enum { NEAR = 4096, FAR = 32768, FEW = 4 };
                 }                                                                                        \
                 FOR_TILE acc[g][t] = vi_dot(acc[g][t], hi[g], p->q[t] + 32 * b + 16 + 4 * j);            \
             }                                                                                            \
-            if (UPPER_SHIFT)                                                                             \
-                FOR_TILE acc[g][t] = vi_shr(acc[g][t], UPPER_SHIFT);                                     \
+            if (BITS)                                                                                    \
+                FOR_TILE acc[g][t] = vi_shr(acc[g][t], BITS);                                            \
             UNROLL for (int j = 0; j < 4; j++) {                                                         \
                 w64 lo[TILE_GROUPS];                                                                     \
                 UNROLL FOR_G {                                                                           \
