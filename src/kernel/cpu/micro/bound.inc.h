@@ -10,11 +10,10 @@ static int64_t bound_i8(int64_t rounds, void *sink)
     vi          acc[BOUND_CHAINS];
     const char *from = sink;
     w64         w = w_load(from);
-    for (int i = 0; i < BOUND_CHAINS; i++)
-        acc[i] = vi_bcast(i);
+    _Pragma("GCC unroll 12") for (int i = 0; i < BOUND_CHAINS; i++) acc[i] = vi_bcast(i); /* unrolled, or it would lie in memory */
     for (int64_t r = 0; r < rounds; r++)
         _Pragma("GCC unroll 12") for (int i = 0; i < BOUND_CHAINS; i++) acc[i] = vi_dot(acc[i], w, (const int8_t *)from + 64);
-    for (int i = 0; i < BOUND_CHAINS; i++)
+    _Pragma("GCC unroll 12") for (int i = 0; i < BOUND_CHAINS; i++)
         vf_store((float *)((char *)sink + 128 + 64 * i), vf_from_vi(acc[i]));
     return rounds * BOUND_CHAINS * 64 * 2;
 }
