@@ -64,7 +64,6 @@ ds_tensor *ds_attention(ds_ctx *cx, ds_tensor *q, ds_tensor *k, ds_tensor *v, co
                 (long long)s->k, (long long)n_kv_head, (long long)head);
     ds_tensor *y = ds_out(cx, q->n, q->d);
     DS_OP_ALLOCATED(cx);
-    cx->k->kv_store(cx->ex, b, layer, k, v);
-    cx->k->attention_fwd(cx->ex, y, q, asking, layer, 1.0f / sqrtf((float)s->k));
+    cx->k->attention_fwd(cx->ex, y, q, k, v, b, asking, layer, 1.0f / sqrtf((float)s->k));
     return ds_record(cx, (ds_node){ .op = &attention_op, .out = y, .in = { q, k, v } });
 }

@@ -52,8 +52,7 @@ static void run(setup *s, const ds_span *span, int64_t n_span, int64_t first, in
     ds_tensor v = { .n = n, .d = GROUPS * head, .data = s->value + first * GROUPS * head };
     ds_tensor y = { .n = n, .d = HEADS * head, .data = s->y + first * HEADS * head };
     ds_batch  b = { .n = n, .n_span = n_span, .span = span, .kv = &s->shape };
-    s->k->kv_store(s->ex, &b, 1, &k, &v);
-    s->k->attention_fwd(s->ex, &y, &q, &b, 1, 1 / sqrtf((float)head));
+    s->k->attention_fwd(s->ex, &y, &q, &k, &v, &b, &b, 1, 1 / sqrtf((float)head));
 }
 
 /* What row `row`, head h should be: attention over rows [start, row] of the same sequence. */

@@ -10,13 +10,14 @@ enum {
     MOST_ROWS = 240, /* rows of a task at most, so that a page made ready for products serves many */
     VECTOR = 16,     /* keys in a vector of scores */
     TASKS_EACH = 8,  /* tasks that each worker should find, before tasks grow beyond QUERY_ROWS */
+    STORING = 8,     /* multiply-adds in the time that storing one value takes */
 };
 
 typedef struct attention_job {
     ds_exec         *ex;
     ds_tensor       *y;
-    const ds_tensor *q;
-    const ds_batch  *b;
+    const ds_tensor *q, *k, *v;
+    const ds_batch  *b, *asking;
     int64_t          layer, group; /* group: query heads per key/value head */
     int64_t          tokens;       /* query tokens of a task */
     int64_t          heads;        /* query heads of a task, at most `group` */
@@ -122,7 +123,7 @@ static piece piece_of(const attention_job *j, int64_t task)
 {
     int64_t head_parts = ds_ceil_div(j->group, j->heads), columns = j->b->kv->n_head * head_parts;
     for (int64_t i = 0;; i++) {
-        const ds_span *s = &j->b->span[i];
+        const ds_span *s = &j->asking->span[i];
         int64_t        blocks = ds_ceil_div(s->n, j->tokens), n_task = blocks * columns;
         if (task >= n_task) {
             task -= n_task;
@@ -137,41 +138,90 @@ static piece piece_of(const attention_job *j, int64_t task)
     }
 }
 
+static void attend(const attention_job *j, const piece *p, int worker)
+{
+    const int64_t kp = j->b->kv->kp, last = p->span->pos + p->t0 + p->n - 1;
+    work          w = work_at(j->ex->scratch[worker], kp);
+    load_queries(j, p, &w, kp);
+    for (int64_t page = 0; page <= last / DS_KV_PAGE; page++)
+        attend_page(j, p, &w, page);
+    store_output(j, p, &w, kp);
+}
+
 static void attention_task(void *arg, int64_t task, int worker)
 {
     const attention_job *j = arg;
-    const int64_t        kp = j->b->kv->kp;
     piece                p = piece_of(j, task);
-    work                 w = work_at(j->ex->scratch[worker], kp);
-    int64_t              last = p.span->pos + p.t0 + p.n - 1;
-    load_queries(j, &p, &w, kp);
-    for (int64_t page = 0; page <= last / DS_KV_PAGE; page++)
-        attend_page(j, &p, &w, page);
-    store_output(j, &p, &w, kp);
+    attend(j, &p, worker);
+}
+
+static void store_task(void *arg, int64_t head, int worker)
+{
+    const attention_job *j = arg;
+    for (int64_t i = 0; i < j->b->n_span; i++)
+        ds_kv_store(&j->ex->micro, j->b->kv, &j->b->span[i], j->layer, head, j->k, j->v, j->ex->scratch[worker]);
+}
+
+/* One token of each span: whoever stores a head attends to it, for what it wrote lies in its cache. Items are heads, then spans. */
+static void token_range(void *arg, int64_t from, int64_t to, int worker)
+{
+    const attention_job *j = arg;
+    for (int64_t i = from; i < to; i++) {
+        piece p = { .span = &j->b->span[i % j->b->n_span], .n = 1, .g = i / j->b->n_span, .heads = j->group };
+        p.h0 = p.g * j->group;
+        ds_kv_store(&j->ex->micro, j->b->kv, p.span, j->layer, p.g, j->k, j->v, j->ex->scratch[worker]);
+        attend(j, &p, worker);
+    }
 }
 
 /* More rows than one product has only where enough tasks are left for everybody. */
 static int64_t rows_of_task(const attention_job *j)
 {
     int64_t rows = 0;
-    for (int64_t i = 0; i < j->b->n_span; i++)
-        rows += j->b->span[i].n * j->group * j->b->kv->n_head;
+    for (int64_t i = 0; i < j->asking->n_span; i++)
+        rows += j->asking->span[i].n * j->group * j->b->kv->n_head;
     int64_t share = rows / (TASKS_EACH * (int64_t)j->ex->n_worker) / QUERY_ROWS * QUERY_ROWS;
     return ds_max64(QUERY_ROWS, ds_min64(MOST_ROWS, share));
 }
 
-void ds_cpu_attention_fwd(ds_exec *ex, ds_tensor *y, const ds_tensor *q, const ds_batch *b, int64_t layer, float scale)
+/* Multiply-adds of a batch's queries, or nearly. */
+static int64_t cost_of(const ds_batch *b, int64_t d)
+{
+    int64_t cost = 0;
+    for (int64_t i = 0; i < b->n_span; i++)
+        cost += b->span[i].n * (b->span[i].pos + b->span[i].n) * d;
+    return cost;
+}
+
+static bool one_each(const ds_batch *b)
+{
+    for (int64_t i = 0; i < b->n_span; i++)
+        if (b->span[i].n != 1)
+            return false;
+    return true;
+}
+
+static void attend_all(attention_job *j)
+{
+    int64_t n_task = 0;
+    j->heads = ds_min64(j->group, QUERY_ROWS);
+    j->tokens = rows_of_task(j) / j->heads;
+    for (int64_t i = 0; i < j->asking->n_span; i++)
+        n_task += ds_ceil_div(j->asking->span[i].n, j->tokens) * j->b->kv->n_head * ds_ceil_div(j->group, j->heads);
+    ds_run(j->ex, n_task, attention_task, j, cost_of(j->asking, j->q->d));
+}
+
+void ds_cpu_attention_fwd(ds_exec *ex, ds_tensor *y, const ds_tensor *q, const ds_tensor *k, const ds_tensor *v, const ds_batch *b,
+                          const ds_batch *asking, int64_t layer, float scale)
 {
     const ds_kv_shape *s = b->kv;
-    attention_job      j = { .ex = ex, .y = y, .q = q, .b = b, .layer = layer, .scale = scale };
+    attention_job      j = { .ex = ex, .y = y, .q = q, .k = k, .v = v, .b = b, .asking = asking, .layer = layer, .scale = scale };
     j.group = q->d / s->k / s->n_head;
-    j.heads = ds_min64(j.group, QUERY_ROWS);
-    j.tokens = rows_of_task(&j) / j.heads;
     j.pairs = ex->micro.tile_bf16 && (s->type == DS_BF16 || s->type == DS_Q8_0);
-    int64_t n_task = 0, cost = 0;
-    for (int64_t i = 0; i < b->n_span; i++) {
-        n_task += ds_ceil_div(b->span[i].n, j.tokens) * s->n_head * ds_ceil_div(j.group, j.heads);
-        cost += b->span[i].n * (b->span[i].pos + b->span[i].n) * q->d;
+    if (asking == b && one_each(b) && j.group <= QUERY_ROWS) {
+        ds_run_ranges(ex, s->n_head * b->n_span, 1, token_range, &j, cost_of(b, q->d) + b->n * k->d * STORING);
+        return;
     }
-    ds_run(ex, n_task, attention_task, &j, cost);
+    ds_run(ex, s->n_head, store_task, &j, b->n * k->d);
+    attend_all(&j);
 }

@@ -29,13 +29,6 @@ ds_status ds_cpu_kv_shape(ds_kv_shape *s)
 
 /* ---- storing ---- */
 
-typedef struct store_job {
-    ds_exec         *ex;
-    const ds_batch  *b;
-    int64_t          layer;
-    const ds_tensor *k, *v;
-} store_job;
-
 /* Quantizes n <= 32 values to q with one scale. */
 static uint16_t quantize_32(int8_t *q, const float *x, int64_t n)
 {
@@ -93,25 +86,15 @@ static void store_token(const ds_micro *m, const ds_kv_shape *s, void *keys, voi
     }
 }
 
-static void store_task(void *arg, int64_t head, int worker)
+void ds_kv_store(const ds_micro *m, const ds_kv_shape *s, const ds_span *span, int64_t layer, int64_t head, const ds_tensor *k, const ds_tensor *v,
+                 float *scratch)
 {
-    const store_job   *j = arg;
-    const ds_kv_shape *s = j->b->kv;
-    for (int64_t i = 0; i < j->b->n_span; i++) {
-        const ds_span *sp = &j->b->span[i];
-        for (int64_t t = 0; t < sp->n; t++) {
-            int64_t pos = sp->pos + t, row = (sp->first + t) * j->k->d + head * s->k;
-            void   *page = sp->page[pos / DS_KV_PAGE];
-            store_token(&j->ex->micro, s, ds_kv_block(s, page, j->layer, head, 0), ds_kv_block(s, page, j->layer, head, 1),
-                        pos % DS_KV_PAGE, j->k->data + row, j->v->data + row, (uint16_t *)j->ex->scratch[worker]);
-        }
+    for (int64_t t = 0; t < span->n; t++) {
+        int64_t pos = span->pos + t, at = (span->first + t) * k->d + head * s->k;
+        void   *page = span->page[pos / DS_KV_PAGE];
+        store_token(m, s, ds_kv_block(s, page, layer, head, 0), ds_kv_block(s, page, layer, head, 1), pos % DS_KV_PAGE, k->data + at, v->data + at,
+                    (uint16_t *)scratch);
     }
-}
-
-void ds_cpu_kv_store(ds_exec *ex, const ds_batch *b, int64_t layer, const ds_tensor *k, const ds_tensor *v)
-{
-    store_job j = { ex, b, layer, k, v };
-    ds_run(ex, b->kv->n_head, store_task, &j, b->n * k->d);
 }
 
 /* ---- loading ---- */

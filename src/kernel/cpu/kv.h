@@ -17,6 +17,10 @@ static inline void *ds_kv_block(const ds_kv_shape *s, void *page, int64_t layer,
     return (char *)page + ((layer * s->n_head + head) * 2 + which) * s->block_bytes;
 }
 
+/** Stores a span's keys and values of one head, row span->first of k and v on, in its pages. Uses kp floats of `scratch`. */
+void ds_kv_store(const ds_micro *m, const ds_kv_shape *s, const ds_span *span, int64_t layer, int64_t head, const ds_tensor *k, const ds_tensor *v,
+                 float *scratch);
+
 /** The block as the tile kernels read it: floats, or bf16 pairs when `pairs`. Uses `scratch` (64 * kp floats) when it must
  *  convert, `row` (2 * max(kp, 64) floats) while it does. */
 const void *ds_kv_load_keys(const ds_micro *m, const ds_kv_shape *s, const void *block, bool pairs, float *scratch, float *row);
