@@ -12,6 +12,8 @@ typedef struct ds_exec ds_exec; /* a backend's running state: threads, scratch, 
 /* What linear does with a product before it is stored. */
 typedef enum ds_epilogue { DS_STORE, DS_ADD } ds_epilogue;
 
+enum { DS_MOST_LINEARS = 3 }; /* weights of one call of linear_fwd */
+
 typedef struct ds_kernels {
     const char *name;
 #define DS_KERNEL(ret, fn, args) ret(*fn) args;

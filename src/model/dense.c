@@ -90,18 +90,27 @@ static T *feed_forward(ds_ctx *cx, const void *arg, T *x)
     return add_to(cx, x, h, &L->down, &L->down_bias, drop_at(a->train, 2 + 2 * a->layer), true);
 }
 
+/* Queries of the rows that ask, keys and values of all. */
+static void project(ds_ctx *cx, const block_arg *a, T *h, T *qkv[3])
+{
+    const ds_layer  *L = &a->m->layer[a->layer];
+    const ds_weight *w[] = { &L->q, &L->k, &L->v }, *bias[] = { present(&L->q_bias), present(&L->k_bias), present(&L->v_bias) };
+    int              apart = a->row ? 1 : 0;
+    ds_linears(cx, apart, qkv, asking_rows(cx, a, h), w, bias);
+    ds_linears(cx, 3 - apart, qkv + apart, h, w + apart, bias + apart);
+}
+
 static T *block(ds_ctx *cx, const void *arg, T *x)
 {
     const block_arg *a = arg;
     const ds_config *c = &a->m->config;
     const ds_layer  *L = &a->m->layer[a->layer];
     T               *h = ds_rmsnorm(cx, x, &L->attn_norm, c->rms_eps);
-    T               *q = ds_linear(cx, asking_rows(cx, a, h), &L->q, present(&L->q_bias));
-    T               *k = ds_linear(cx, h, &L->k, present(&L->k_bias));
-    T               *v = ds_linear(cx, h, &L->v, present(&L->v_bias));
-    q = ds_rope(cx, q, a->asking_angles, c->n_head);
-    k = ds_rope(cx, k, a->angles, c->n_kv_head);
-    h = ds_attention(cx, q, k, v, a->b, a->asking, a->layer, c->n_kv_head);
+    T               *qkv[3];
+    project(cx, a, h, qkv);
+    T *q = ds_rope(cx, qkv[0], a->asking_angles, c->n_head);
+    T *k = ds_rope(cx, qkv[1], a->angles, c->n_kv_head);
+    h = ds_attention(cx, q, k, qkv[2], a->b, a->asking, a->layer, c->n_kv_head);
     x = asking_rows(cx, a, x);
     x = add_to(cx, x, h, &L->o, &L->o_bias, drop_at(a->train, 1 + 2 * a->layer), false);
     return ds_run_block(cx, feed_forward, a, x);

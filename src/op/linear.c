@@ -66,7 +66,7 @@ static void multiply(ds_ctx *cx, ds_tensor *y, ds_tensor *x, const ds_weight *w,
     }
     pack_for(cx, x, w);
     if (cx->status == DS_OK)
-        cx->k->linear_fwd(cx->ex, y, x, w, bias ? bias->data : NULL, e);
+        cx->k->linear_fwd(cx->ex, 1, &y, x, &w, &(const float *){ bias ? bias->data : NULL }, e);
 }
 
 /* A quantized weight cannot learn, and the inference kernels read float32 activations. */
@@ -79,7 +79,8 @@ static void multiply(ds_ctx *cx, ds_tensor *y, ds_tensor *x, const ds_weight *w,
                     "linear: %s is %s: bf16 training needs plain f32 or bf16 weights", (w)->name, ds_dtype_name((w)->type)); \
     } while (0)
 
-ds_tensor *ds_linear(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weight *bias)
+/* Checks, and room for the result. */
+static ds_tensor *begin(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weight *bias)
 {
     CHECK_LINEAR(cx, x, w, bias);
     CHECK_LEARNS(cx, x, w);
@@ -87,8 +88,51 @@ ds_tensor *ds_linear(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weig
     show(cx, x, w);
     ds_keep(cx, x);
     DS_OP_ALLOCATED(cx);
-    multiply(cx, y, x, w, bias, DS_STORE);
-    return ds_record(cx, (ds_node){ .op = &linear_op, .out = y, .in = { x }, .w = { w, bias } });
+    return y;
+}
+
+ds_tensor *ds_linear(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weight *bias)
+{
+    ds_tensor *y;
+    ds_linears(cx, 1, &y, x, &w, &bias);
+    return y;
+}
+
+/* One run multiplies by them all: they are in the layout of inference, and read the same form of x. */
+static bool in_one_run(ds_ctx *cx, int n, const ds_weight *const *w)
+{
+    if (n < 2 || n > DS_MOST_LINEARS)
+        return false;
+    for (int i = 0; i < n; i++)
+        if (is_plain(w[i]) || !ds_quant_of(w[i]->type) || is_float(w[i]) != is_float(w[0]) ||
+            (!is_float(w[i]) && cx->k->pack_block(w[i]->type) != cx->k->pack_block(w[0]->type)))
+            return false;
+    return true;
+}
+
+static void multiply_by_all(ds_ctx *cx, int n, ds_tensor **y, ds_tensor *x, const ds_weight *const *w, const ds_weight *const *bias)
+{
+    const float *shift[DS_MOST_LINEARS];
+    if (!in_one_run(cx, n, w)) {
+        for (int i = 0; i < n; i++)
+            multiply(cx, y[i], x, w[i], bias[i], DS_STORE);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        shift[i] = bias[i] ? bias[i]->data : NULL;
+    pack_for(cx, x, w[0]);
+    if (cx->status == DS_OK)
+        cx->k->linear_fwd(cx->ex, n, y, x, w, shift, DS_STORE);
+}
+
+void ds_linears(ds_ctx *cx, int n, ds_tensor **y, ds_tensor *x, const ds_weight *const *w, const ds_weight *const *bias)
+{
+    for (int i = 0; i < n; i++)
+        y[i] = begin(cx, x, w[i], bias[i]);
+    if (cx->status == DS_OK)
+        multiply_by_all(cx, n, y, x, w, bias);
+    for (int i = 0; i < n; i++)
+        y[i] = ds_record(cx, (ds_node){ .op = &linear_op, .out = y[i], .in = { x }, .w = { w[i], bias[i] } });
 }
 
 ds_tensor *ds_linear_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x, const ds_weight *w, const ds_weight *bias, bool last)

@@ -21,6 +21,10 @@ ds_tensor *ds_rmsnorm(ds_ctx *cx, ds_tensor *x, const ds_weight *w, double eps);
  *  activations (scales over 256 columns; 32 beside Q8_0). Returns [N,rows]. Grads: x, w, bias. Sticky errors: DS_E_SHAPE. */
 ds_tensor *ds_linear(ds_ctx *cx, ds_tensor *x, const ds_weight *w, const ds_weight *bias);
 
+/** y[i] = x w[i]^T + bias[i] for n weights, as ds_linear; where up to three are quantized alike, for a few rows one run of the threads
+ *  makes them all. On failure y is all NULL. */
+void ds_linears(ds_ctx *cx, int n, ds_tensor **y, ds_tensor *x, const ds_weight *const *w, const ds_weight *const *bias);
+
 /** residual + x w^T + bias, in residual's memory. Shapes as ds_linear; residual [N,rows]. Returns residual. `last`: the block adds no
  *  more; when it runs again for backward, nobody reads the sum, and it is not made. */
 ds_tensor *ds_linear_add(ds_ctx *cx, ds_tensor *residual, ds_tensor *x, const ds_weight *w, const ds_weight *bias, bool last);

@@ -51,19 +51,34 @@ typedef struct pack_job {
     ds_acts          a;
 } pack_job;
 
-static void pack_task(void *arg, int64_t i, int worker)
+enum { PACKING = 2 }; /* multiply-adds in the time that packing a value takes, or nearly */
+
+/* Columns [c, c + n) of row i. */
+static void pack_columns(const pack_job *j, int64_t i, int64_t c, int64_t n)
+{
+    const ds_acts *a = &j->a;
+    const int64_t  block = j->x->packed_block;
+    int32_t       *sum = (int32_t *)a->sum + i * 3 * a->ld_sum;
+    j->ex->micro.quantize((int8_t *)a->q + i * a->ld_q + c, (float *)a->scale + i * a->ld_scale + c / block, sum + c / DS_SUM_BLOCK,
+                          sum + a->ld_sum + c / (DS_SUM_BLOCK / 2), j->x->data + i * a->k + c, n, block);
+}
+
+/* Items are blocks of columns, row after row: a long row is packed by those who made its parts. */
+static void pack_range(void *arg, int64_t from, int64_t to, int worker)
 {
     const pack_job *j = arg;
-    const ds_acts  *a = &j->a;
-    int32_t        *sum = (int32_t *)a->sum + i * 3 * a->ld_sum;
-    j->ex->micro.quantize((int8_t *)a->q + i * a->ld_q, (float *)a->scale + i * a->ld_scale, sum, sum + a->ld_sum,
-                          j->x->data + i * a->k, a->k, j->x->packed_block);
+    const int64_t   blocks = ds_ceil_div(j->a.k, DS_ACT_BLOCK);
+    while (from < to) {
+        int64_t row = from / blocks, first = from % blocks, n = ds_min64(blocks - first, to - from);
+        pack_columns(j, row, first * DS_ACT_BLOCK, ds_min64(n * DS_ACT_BLOCK, j->a.k - first * DS_ACT_BLOCK));
+        from += n;
+    }
 }
 
 void ds_cpu_pack(ds_exec *ex, ds_tensor *x)
 {
     pack_job j = { ex, x, acts_at(x->packed, x->n, x->d, x->packed_block) };
-    ds_run(ex, x->n, pack_task, &j, x->n * x->d);
+    ds_run_ranges(ex, x->n * ds_ceil_div(x->d, DS_ACT_BLOCK), 4, pack_range, &j, x->n * x->d * PACKING);
 }
 
 /* ---- products ---- */
@@ -118,12 +133,48 @@ static void linear_task(void *arg, int64_t task, int worker)
             panel(j, g, (int)ds_min64(PANEL, g1 - g), t, ds_min64(TOKEN_BLOCK, t1 - t), j->ex->scratch[worker]);
 }
 
-static void linear_range(void *arg, int64_t from, int64_t to, int worker)
+/* Groups [from, to) of one weight for few tokens. */
+static void few_tokens(const linear_job *j, int64_t from, int64_t to, int worker)
 {
-    const linear_job *j = arg;
-    int64_t           n = j->y->n, step = n <= 2 ? STRETCH : PANEL;
+    int64_t n = j->y->n, step = n <= 2 ? STRETCH : PANEL;
     for (int64_t g = from; g < to; g += step)
         panel(j, g, (int)ds_min64(step, to - g), 0, n, j->ex->scratch[worker]);
+}
+
+/* Several weights that read the same rows. An item is the same share of each: whoever makes a head's queries makes its keys too. */
+typedef struct linears_job {
+    linear_job of[DS_MOST_LINEARS];
+    int64_t    n, n_item;
+} linears_job;
+
+static void linears_range(void *arg, int64_t from, int64_t to, int worker)
+{
+    const linears_job *j = arg;
+    for (int64_t i = 0; i < j->n; i++)
+        few_tokens(&j->of[i], from * j->of[i].n_group / j->n_item, to * j->of[i].n_group / j->n_item, worker);
+}
+
+static void run_few(linears_job *j, const ds_tensor *x)
+{
+    int64_t bytes = 0, work = 0;
+    for (int64_t i = 0; i < j->n; i++) {
+        const linear_job *l = &j->of[i];
+        j->n_item = i == 0 ? l->n_group : ds_min64(j->n_item, l->n_group);
+        bytes += l->n_group * l->group_bytes;
+        work += x->n * l->w->rows * l->w->cols;
+    }
+    int64_t step = ds_max64(1, STEP_BYTES / (bytes / j->n_item * PANEL)) * PANEL;
+    ds_run_ranges(j->of->ex, j->n_item, step, linears_range, j, work);
+}
+
+static void run_many(linear_job *j)
+{
+    int64_t shares = (int64_t)j->ex->n_worker * 16;
+    j->groups_per_task = ds_max64(1, j->n_group / shares / PANEL) * PANEL;
+    j->n_group_task = ds_ceil_div(j->n_group, j->groups_per_task);
+    j->tokens_per_task = ds_min64(j->y->n, TOKEN_SPLIT);
+    int64_t n_task = j->n_group_task * ds_ceil_div(j->y->n, j->tokens_per_task);
+    ds_run(j->ex, n_task, linear_task, j, j->y->n * j->w->rows * j->w->cols);
 }
 
 static bool is_float(ds_dtype t)
@@ -131,35 +182,38 @@ static bool is_float(ds_dtype t)
     return t == DS_F32 || t == DS_F16 || t == DS_BF16;
 }
 
-static void run_linear(linear_job *j, const ds_tensor *x)
+static void set_up(linear_job *j, const ds_tensor *x)
 {
-    const ds_weight *w = j->w;
-    j->acts = is_float(w->type) ? (ds_acts){ .n = x->n, .k = x->d, .x = x->data, .ld_x = x->d }
-                                : acts_at(x->packed, x->n, x->d, x->packed_block);
+    j->acts = is_float(j->w->type) ? (ds_acts){ .n = x->n, .k = x->d, .x = x->data, .ld_x = x->d }
+                                   : acts_at(x->packed, x->n, x->d, x->packed_block);
     j->acts.far = j->ex->prefetches_far;
-    j->n_group = ds_ceil_div(w->rows, DS_GROUP);
-    j->group_bytes = ds_x16_group_bytes(w->type, w->cols);
-    if (x->n < FEW_TOKENS) {
-        int64_t step = ds_max64(1, STEP_BYTES / (j->group_bytes * PANEL)) * PANEL;
-        ds_run_ranges(j->ex, j->n_group, step, linear_range, j, x->n * w->rows * w->cols);
-        return;
-    }
-    int64_t shares = (int64_t)j->ex->n_worker * 16;
-    j->groups_per_task = ds_max64(1, j->n_group / shares / PANEL) * PANEL;
-    j->n_group_task = ds_ceil_div(j->n_group, j->groups_per_task);
-    j->tokens_per_task = ds_min64(x->n, TOKEN_SPLIT);
-    int64_t n_task = j->n_group_task * ds_ceil_div(x->n, j->tokens_per_task);
-    ds_run(j->ex, n_task, linear_task, j, x->n * w->rows * w->cols);
+    j->n_group = ds_ceil_div(j->w->rows, DS_GROUP);
+    j->group_bytes = ds_x16_group_bytes(j->w->type, j->w->cols);
 }
 
-void ds_cpu_linear_fwd(ds_exec *ex, ds_tensor *y, const ds_tensor *x, const ds_weight *w, const float *bias, ds_epilogue e)
+static void run_linears(linears_job *j, const ds_tensor *x)
 {
-    run_linear(&(linear_job){ .ex = ex, .y = y, .w = w, .bias = bias, .epilogue = e }, x);
+    for (int64_t i = 0; i < j->n; i++)
+        set_up(&j->of[i], x);
+    if (x->n < FEW_TOKENS)
+        run_few(j, x);
+    else
+        for (int64_t i = 0; i < j->n; i++)
+            run_many(&j->of[i]);
+}
+
+void ds_cpu_linear_fwd(ds_exec *ex, int n, ds_tensor *const *y, const ds_tensor *x, const ds_weight *const *w, const float *const *bias,
+                       ds_epilogue e)
+{
+    linears_job j = { .n = n };
+    for (int i = 0; i < n; i++)
+        j.of[i] = (linear_job){ .ex = ex, .y = y[i], .w = w[i], .bias = bias[i], .epilogue = e };
+    run_linears(&j, x);
 }
 
 void ds_cpu_linear_swiglu_fwd(ds_exec *ex, ds_tensor *y, const ds_tensor *x, const ds_weight *gate, const ds_weight *up)
 {
-    run_linear(&(linear_job){ .ex = ex, .y = y, .w = gate, .up = up }, x);
+    run_linears(&(linears_job){ .of = { { .ex = ex, .y = y, .w = gate, .up = up } }, .n = 1 }, x);
 }
 
 /* ---- weights in memory ---- */
