@@ -81,9 +81,11 @@ static int add_tests(bench *b)
         if (size[i])
             b->test[b->n_test++] = (test){ .reads = true, .n = size[i], .batch = 1 };
     rc = rc ? rc : parse_sizes(batch_sizes, size, &n);
-    for (int i = 0; i < n && !rc && n_gen; i++)
-        if (size[i])
-            b->test[b->n_test++] = (test){ .n = n_gen, .batch = size[i] };
+    for (int i = 0; i < n && !rc && n_gen; i++) {
+        if (!size[i])
+            return cli_usage_error("--batch: a batch has at least 1 sequence (--gen 0 measures prompts only)");
+        b->test[b->n_test++] = (test){ .n = n_gen, .batch = size[i] };
+    }
     if (!rc && !b->n_test)
         return cli_usage_error("there is nothing to measure: give --prompt, --gen or both");
     return rc;

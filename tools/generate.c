@@ -281,6 +281,8 @@ int cmd_generate(int argc, char **argv)
         return cli_usage_error("generate needs -m MODEL and either -p TEXT or -f FILE");
     if (choices < 1 || logprobs > DS_MAX_TOP_LOGPROBS)
         return cli_usage_error("--choices must be at least 1, --logprobs 0 to %d", DS_MAX_TOP_LOGPROBS);
+    if (logprobs >= 0 && !as_json)
+        return cli_usage_error("--logprobs needs --json: that is where log-probabilities go");
     if (!cli_grammar_options_ok(&grammar))
         return cli_usage_error("--grammar, --json-schema and --json-object exclude each other");
     cli_catch_interrupt();

@@ -12,7 +12,7 @@ int cmd_init(int argc, char **argv)
     const cli_opt      options[] = {
         { "-c, --config", CLI_STR, &config, "NAME", "7b, 67b, coder-1.3b, coder-6.7b, coder-33b, 0.24b, tiny,\nor the path of a config.json" },
         { "-d, --dtype", CLI_STR, &o.type, "TYPE", "bf16 (default), f16, f32; for a .gguf also q8_0 q4_0 q4_1\nq5_0 q5_1 q4_k q4_k_m q5_k q5_k_m q6_k" },
-        { "-s, --seed", CLI_INT, &seed, "N", "random seed (default 0)" },
+        { "-s, --seed", CLI_COUNT, &seed, "N", "random seed (default 0)" },
         { "--shard", CLI_BYTES, &o.shard_bytes, "SIZE", "largest safetensors file (default 5GB)" },
         { "-t, --threads", CLI_INT, &threads, "N", "threads (default: one per processor)" },
         { "-f, --force", CLI_FLAG, &force, NULL, "replace an existing .gguf file" },

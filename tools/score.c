@@ -137,6 +137,8 @@ int cmd_score(int argc, char **argv)
         return rc;
     if (!model.path || !file == !prompt)
         return cli_usage_error("score needs -m MODEL and either -f FILE or -p TEXT");
+    if (per_token && !as_json)
+        return cli_usage_error("--tokens needs --json: that is where every token's log-probability goes");
     cli_catch_interrupt();
     char     *text = NULL;
     size_t    n = prompt ? strlen(prompt) : 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "io/scheme.h"
 #include "io/stream.h"
 #include "model/weights.h"
 
@@ -12,27 +13,15 @@ enum { CHUNK_BYTES = 2 << 20, GROUP_ROWS = 16 };
 
 /* ---- what is loaded, and as what ---- */
 
-static bool is_float(ds_dtype t)
-{
-    return t == DS_F32 || t == DS_F16 || t == DS_BF16;
-}
-
-/* The type a stored matrix gets: `want` where its blocks fit the rows, else one that does. */
-static ds_dtype fitting(ds_dtype want, const ds_stored *t)
-{
-    int64_t cols = ds_stored_cols(t);
-    if (want == DS_DTYPE_NONE || cols % ds_quant_of(want)->block == 0)
-        return want == DS_DTYPE_NONE ? t->type : want;
-    return cols % 32 == 0 ? DS_Q8_0 : is_float(t->type) ? t->type : DS_F16;
-}
-
 static uint64_t place(const ds_kernels *k, ds_dense *m, const ds_checkpoint *ck, const ds_weight_spec *spec, ds_dtype want,
                       ds_part *out, uint64_t at)
 {
     const ds_stored *t = ds_checkpoint_find(ck, spec->name);
-    bool             matrix = spec->n_dim == 2;
+    bool             matrix = spec->n_dim == 2, fell_back;
     *out = (ds_part){ .w = ds_dense_weight(m, spec), .t = t };
-    out->w->type = matrix ? fitting(want, t) : DS_F32;
+    out->w->type = matrix ? t->type : DS_F32;
+    if (matrix && want != DS_DTYPE_NONE)
+        out->w->type = ds_scheme_type(&(ds_scheme){ .base = want }, &m->config, spec, &fell_back);
     out->w->layout = matrix && (spec->role != DS_ROLE_EMBED || m->config.tied) ? DS_X16 : DS_PLAIN;
     out->at = (at + 63) / 64 * 64;
     return out->at + (uint64_t)k->weight_bytes(out->w->type, out->w->rows, out->w->cols, out->w->layout);

@@ -8,7 +8,7 @@
 #include "model/dense.h"
 
 typedef struct ds_load_opts {
-    ds_dtype        dtype;  /* matrices become this type; DS_DTYPE_NONE: as stored */
+    ds_dtype        dtype;  /* matrices get the types of this scheme (io/scheme.h); DS_DTYPE_NONE: as stored */
     uint64_t        budget; /* most bytes of weights in memory; 0 = no limit */
     ds_progress_fn *progress;
     void           *user;

@@ -173,12 +173,26 @@ static void perplexity(void **state)
     }
 }
 
+/* Quantizing while loading gives the weights that a quantized file holds. */
+static void at_load(void **state)
+{
+    static const struct {
+        const char *type;
+        ds_dtype    at_load;
+    } cases[] = { { "q4_k", DS_Q4_K }, { "q8_0", DS_Q8_0 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double stored = loss_of(quantized(cases[i].type), DS_DTYPE_NONE, DS_F32), loaded = loss_of(scratch("wide"), cases[i].at_load, DS_F32);
+        print_message("%s: loss %.9f from a file, %.9f quantized at load\n", cases[i].type, stored, loaded);
+        assert_true(stored == loaded);
+    }
+}
+
 int main(void)
 {
     if (SANITIZED) {
         print_message("skipped: minutes under the sanitizers, and other tests run the same code\n");
         return 77;
     }
-    const struct CMUnitTest tests[] = { cmocka_unit_test(wide_is_the_same), cmocka_unit_test(perplexity) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(wide_is_the_same), cmocka_unit_test(perplexity), cmocka_unit_test(at_load) };
     return cmocka_run_group_tests(tests, make_wide, NULL);
 }
