@@ -235,9 +235,18 @@ static int64_t gather(const ds_model *m, pass *p, const ds_feed *feed, int64_t n
     return p->batch.n;
 }
 
+enum { INFINITE = 0x7f800000 }; /* the bits of a float */
+
 static ds_status check_finite(const ds_model *m, const float *logits, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
+    int32_t most = 0; /* of the bits without sign: those of infinity and NaN are greatest. Vectors do this, not a search. */
+    for (int64_t i = 0; i < n; i++) {
+        int32_t bits;
+        memcpy(&bits, &logits[i], sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    for (int64_t i = 0; most >= INFINITE && i < n; i++)
         if (!isfinite(logits[i]))
             return ds_fail(DS_E_NUMERIC, "%s: the model computed %f where a number is expected: its weights hold NaN or infinity, or overflow",
                            m->path, (double)logits[i]);

@@ -136,6 +136,29 @@ static void pieces_equal_the_whole(void **state)
         }
 }
 
+/* Rows of two sequences by turns: a token of each at a time, and each by itself. */
+static void together_as_alone(void **state)
+{
+    static setup s;
+    static float alone[sizeof s.y / sizeof *s.y];
+    unsigned     mask[N_LEVEL_NAME];
+    const char  *level[N_LEVEL_NAME];
+    for (int l = 0, n = levels(mask, level); l < n; l++)
+        for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+            prepare(&s, mask[l], types[t].type, 40);
+            for (int64_t row = 0; row < TOKENS; row++)
+                run(&s, &(ds_span){ .n = 1, .pos = row / 2, .page = s.page[row % 2] }, 1, row, 1);
+            memcpy(alone, s.y, sizeof alone);
+            memset(s.y, 0, sizeof s.y);
+            for (int64_t row = 0; row < TOKENS; row += 2) {
+                ds_span each[] = { { .first = 0, .n = 1, .pos = row / 2, .page = s.page[0] }, { .first = 1, .n = 1, .pos = row / 2, .page = s.page[1] } };
+                run(&s, each, 2, row, 2);
+            }
+            assert_memory_equal(alone, s.y, sizeof alone);
+            finish(&s);
+        }
+}
+
 static void refuses_other_types(void **state)
 {
     static setup s;
@@ -150,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type),
         cmocka_unit_test(pieces_equal_the_whole),
+        cmocka_unit_test(together_as_alone),
         cmocka_unit_test(refuses_other_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

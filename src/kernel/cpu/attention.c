@@ -10,7 +10,7 @@ enum {
     MOST_ROWS = 240, /* rows of a task at most, so that a page made ready for products serves many */
     VECTOR = 16,     /* keys in a vector of scores */
     TASKS_EACH = 8,  /* tasks that each worker should find, before tasks grow beyond QUERY_ROWS */
-    STORING = 8,     /* multiply-adds in the time that storing one value takes */
+    STORING = 32,    /* multiply-adds in the time that storing one value takes: its cache line comes from memory */
 };
 
 typedef struct attention_job {
