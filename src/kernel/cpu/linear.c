@@ -159,7 +159,7 @@ static void run_few(linears_job *j, const ds_tensor *x)
     int64_t bytes = 0, work = 0;
     for (int64_t i = 0; i < j->n; i++) {
         const linear_job *l = &j->of[i];
-        j->n_item = i == 0 ? l->n_group : ds_min64(j->n_item, l->n_group);
+        j->n_item = ds_max64(j->n_item, l->n_group);
         bytes += l->n_group * l->group_bytes;
         work += x->n * l->w->rows * l->w->cols;
     }
