@@ -246,7 +246,9 @@ static ds_status check_finite(const ds_model *m, const float *logits, int64_t n)
         bits &= INT32_MAX;
         most = bits > most ? bits : most;
     }
-    for (int64_t i = 0; most >= INFINITE && i < n; i++)
+    if (most < INFINITE)
+        return DS_OK;
+    for (int64_t i = 0; i < n; i++)
         if (!isfinite(logits[i]))
             return ds_fail(DS_E_NUMERIC, "%s: the model computed %f where a number is expected: its weights hold NaN or infinity, or overflow",
                            m->path, (double)logits[i]);

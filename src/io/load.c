@@ -19,9 +19,10 @@ static uint64_t place(const ds_kernels *k, ds_dense *m, const ds_checkpoint *ck,
     const ds_stored *t = ds_checkpoint_find(ck, spec->name);
     bool             matrix = spec->n_dim == 2, fell_back;
     *out = (ds_part){ .w = ds_dense_weight(m, spec), .t = t };
-    out->w->type = matrix ? t->type : DS_F32;
-    if (matrix && want != DS_DTYPE_NONE)
+    if (want != DS_DTYPE_NONE)
         out->w->type = ds_scheme_type(&(ds_scheme){ .base = want }, &m->config, spec, &fell_back);
+    else
+        out->w->type = matrix ? t->type : DS_F32;
     out->w->layout = matrix && (spec->role != DS_ROLE_EMBED || m->config.tied) ? DS_X16 : DS_PLAIN;
     out->at = (at + 63) / 64 * 64;
     return out->at + (uint64_t)k->weight_bytes(out->w->type, out->w->rows, out->w->cols, out->w->layout);

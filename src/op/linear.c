@@ -55,18 +55,28 @@ static ds_mat weight_operand(const ds_weight *w, bool trans)
     return (ds_mat){ .p = w->data, .type = w->type, .ld = w->cols, .trans = trans };
 }
 
+/* y[i] (=|+=) x w[i]^T + bias[i] in one run of the inference kernels, for weights that read the same form of x. */
+static void multiply_packed(ds_ctx *cx, int n, ds_tensor **y, ds_tensor *x, const ds_weight *const *w, const ds_weight *const *bias,
+                            ds_epilogue e)
+{
+    const float *shift[DS_MOST_LINEARS];
+    for (int i = 0; i < n; i++)
+        shift[i] = bias[i] ? bias[i]->data : NULL;
+    pack_for(cx, x, w[0]);
+    if (cx->status == DS_OK)
+        cx->k->linear_fwd(cx->ex, n, y, x, w, shift, e);
+}
+
 /* y (=|+=) x w^T + bias, by the inference kernels or, for plain weights, as one matrix product. */
 static void multiply(ds_ctx *cx, ds_tensor *y, ds_tensor *x, const ds_weight *w, const ds_weight *bias, ds_epilogue e)
 {
-    if (is_plain(w)) {
-        if (bias)
-            cx->k->add_rows(cx->ex, y->data, bias->data, y->n, y->d, e == DS_ADD);
-        cx->k->matmul(cx->ex, y->data, y->d, ds_operand(cx, x, false), weight_operand(w, true), y->n, y->d, x->d, bias || e == DS_ADD);
+    if (!is_plain(w)) {
+        multiply_packed(cx, 1, &y, x, &w, &bias, e);
         return;
     }
-    pack_for(cx, x, w);
-    if (cx->status == DS_OK)
-        cx->k->linear_fwd(cx->ex, 1, &y, x, &w, &(const float *){ bias ? bias->data : NULL }, e);
+    if (bias)
+        cx->k->add_rows(cx->ex, y->data, bias->data, y->n, y->d, e == DS_ADD);
+    cx->k->matmul(cx->ex, y->data, y->d, ds_operand(cx, x, false), weight_operand(w, true), y->n, y->d, x->d, bias || e == DS_ADD);
 }
 
 /* A quantized weight cannot learn, and the inference kernels read float32 activations. */
@@ -110,27 +120,15 @@ static bool in_one_run(ds_ctx *cx, int n, const ds_weight *const *w)
     return true;
 }
 
-static void multiply_by_all(ds_ctx *cx, int n, ds_tensor **y, ds_tensor *x, const ds_weight *const *w, const ds_weight *const *bias)
-{
-    const float *shift[DS_MOST_LINEARS];
-    if (!in_one_run(cx, n, w)) {
-        for (int i = 0; i < n; i++)
-            multiply(cx, y[i], x, w[i], bias[i], DS_STORE);
-        return;
-    }
-    for (int i = 0; i < n; i++)
-        shift[i] = bias[i] ? bias[i]->data : NULL;
-    pack_for(cx, x, w[0]);
-    if (cx->status == DS_OK)
-        cx->k->linear_fwd(cx->ex, n, y, x, w, shift, DS_STORE);
-}
-
 void ds_linears(ds_ctx *cx, int n, ds_tensor **y, ds_tensor *x, const ds_weight *const *w, const ds_weight *const *bias)
 {
     for (int i = 0; i < n; i++)
         y[i] = begin(cx, x, w[i], bias[i]);
-    if (cx->status == DS_OK)
-        multiply_by_all(cx, n, y, x, w, bias);
+    if (cx->status == DS_OK && in_one_run(cx, n, w))
+        multiply_packed(cx, n, y, x, w, bias, DS_STORE);
+    else
+        for (int i = 0; i < n && cx->status == DS_OK; i++)
+            multiply(cx, y[i], x, w[i], bias[i], DS_STORE);
     for (int i = 0; i < n; i++)
         y[i] = ds_record(cx, (ds_node){ .op = &linear_op, .out = y[i], .in = { x }, .w = { w[i], bias[i] } });
 }

@@ -115,48 +115,62 @@ static void every_type(void **state)
             }
 }
 
-static void pieces_equal_the_whole(void **state)
+/* Two ways of computing the same rows give the same bits, in every instruction set and type. */
+static void same_bits(void (*one)(setup *s), void (*other)(setup *s))
 {
     static setup s;
-    static float whole[sizeof s.y / sizeof *s.y];
+    static float first[sizeof s.y / sizeof *s.y];
     unsigned     mask[N_LEVEL_NAME];
     const char  *level[N_LEVEL_NAME];
     for (int l = 0, n = levels(mask, level); l < n; l++)
         for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
             prepare(&s, mask[l], types[t].type, 40);
-            run(&s, &(ds_span){ .n = TOKENS, .page = s.page[0] }, 1, 0, TOKENS);
-            memcpy(whole, s.y, sizeof whole);
+            one(&s);
+            memcpy(first, s.y, sizeof first);
             memset(s.y, 0, sizeof s.y);
-            for (int64_t at = 0, step; at < TOKENS; at += step) { /* 1, 7, 64, ... tokens at a time, into other pages */
-                step = at == 0 ? 1 : at < 8 ? 7 : at < 72 ? 64 : 1;
-                run(&s, &(ds_span){ .n = step, .pos = at, .page = s.page[1] }, 1, at, step);
-            }
-            assert_memory_equal(whole, s.y, sizeof whole);
+            other(&s);
+            assert_memory_equal(first, s.y, sizeof first);
             finish(&s);
         }
 }
 
-/* Rows of two sequences by turns: a token of each at a time, and each by itself. */
+static void whole(setup *s)
+{
+    run(s, &(ds_span){ .n = TOKENS, .page = s->page[0] }, 1, 0, TOKENS);
+}
+
+/* 1, 7, 64, ... tokens at a time, into other pages. */
+static void in_pieces(setup *s)
+{
+    for (int64_t at = 0, step; at < TOKENS; at += step) {
+        step = at == 0 ? 1 : at < 8 ? 7 : at < 72 ? 64 : 1;
+        run(s, &(ds_span){ .n = step, .pos = at, .page = s->page[1] }, 1, at, step);
+    }
+}
+
+static void pieces_equal_the_whole(void **state)
+{
+    same_bits(whole, in_pieces);
+}
+
+/* Rows of two sequences by turns: each token by itself, and a token of each at a time, in each other's pages. */
+static void alone(setup *s)
+{
+    for (int64_t row = 0; row < TOKENS; row++)
+        run(s, &(ds_span){ .n = 1, .pos = row / 2, .page = s->page[row % 2] }, 1, row, 1);
+}
+
+static void together(setup *s)
+{
+    for (int64_t row = 0; row < TOKENS; row += 2) {
+        ds_span each[] = { { .first = 0, .n = 1, .pos = row / 2, .page = s->page[1] }, { .first = 1, .n = 1, .pos = row / 2, .page = s->page[0] } };
+        run(s, each, 2, row, 2);
+    }
+}
+
 static void together_as_alone(void **state)
 {
-    static setup s;
-    static float alone[sizeof s.y / sizeof *s.y];
-    unsigned     mask[N_LEVEL_NAME];
-    const char  *level[N_LEVEL_NAME];
-    for (int l = 0, n = levels(mask, level); l < n; l++)
-        for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
-            prepare(&s, mask[l], types[t].type, 40);
-            for (int64_t row = 0; row < TOKENS; row++)
-                run(&s, &(ds_span){ .n = 1, .pos = row / 2, .page = s.page[row % 2] }, 1, row, 1);
-            memcpy(alone, s.y, sizeof alone);
-            memset(s.y, 0, sizeof s.y);
-            for (int64_t row = 0; row < TOKENS; row += 2) {
-                ds_span each[] = { { .first = 0, .n = 1, .pos = row / 2, .page = s.page[0] }, { .first = 1, .n = 1, .pos = row / 2, .page = s.page[1] } };
-                run(&s, each, 2, row, 2);
-            }
-            assert_memory_equal(alone, s.y, sizeof alone);
-            finish(&s);
-        }
+    same_bits(alone, together);
 }
 
 static void refuses_other_types(void **state)

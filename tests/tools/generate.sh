@@ -74,6 +74,8 @@ for option in -n --max-length --top-k --logprobs; do
     generate 2 -m "$tiny" -p x $option -1
     said "option $option.*: \"-1\" is not a whole number of at least 0"
 done
+generate 2 -m "$tiny" -p x --logprobs 1
+said 'logprobs needs --json'
 generate 2 -m "$tiny" -p x --top-p 0
 said 'top_p is 0'
 generate 2 -m "$tiny" -p x --bias 9999=1

@@ -101,6 +101,12 @@ said 'is empty'
 [ -e "$dir/none" ] && fail "an empty text has an importance"
 run 2 imatrix -m "$tiny" -f "$dir/text" -o "$dir/none" --window -1
 said 'window: "-1" is not a whole number'
+run 2 score -m "$tiny" -p "Hello world" --tokens
+said 'tokens needs --json'
+run 2 bench -m "$tiny" --batch 0
+said 'a batch has at least 1 sequence'
+run 2 init --config tiny --seed -1 "$dir/none"
+said 'seed: "-1" is not a whole number'
 run 5 tokenize -m "$dir/empty.gguf" -p x
 said 'does not start with "GGUF"'
 finish

@@ -222,6 +222,6 @@ void ds_cpu_attention_fwd(ds_exec *ex, ds_tensor *y, const ds_tensor *q, const d
         ds_run_ranges(ex, s->n_head * b->n_span, 1, token_range, &j, cost_of(b, q->d) + b->n * k->d * STORING);
         return;
     }
-    ds_run(ex, s->n_head, store_task, &j, b->n * k->d);
+    ds_run(ex, s->n_head, store_task, &j, b->n * k->d * STORING);
     attend_all(&j);
 }
